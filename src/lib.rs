@@ -1,1 +1,22 @@
-//! Counting livechat rooms.
+//! Counting livechat rooms per department, exactly, from a Kafka topic.
+//!
+//! ```text
+//! Kafka ─ kafka ──batches──▶ decode ──RoomChange──▶ tally (ledger + buckets) ◀──reads── api ◀─ HTTP
+//!                              └───────── aggregator, the one writer ─────┘
+//! ```
+//!
+//! The modules stand in the order in which the data meets them. The first six
+//! are the core: no input or output, no clock, no threads; without the feature
+//! `service` the package is only these. `docs/architecture.md` tells the rest.
+
+pub mod room;
+
+pub mod log;
+
+pub mod decode;
+
+pub mod buckets;
+pub mod ledger;
+pub mod tally;
+
+pub mod status;

@@ -1,0 +1,376 @@
+//! What the service knows of itself: readiness, lag, results, stops.
+//!
+//! Owns the verdict whether an answer may be given, and since when it is known
+//! to be complete. Invariants: once every partition has reached the end that
+//! the log had at start, only a stop takes readiness back; and `as_of` names an
+//! instant at which every record that could be read then had been applied. The
+//! aggregator writes, the endpoints read. Time is an argument.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::decode::RejectReason;
+use crate::log::{NextOffset, Partition, Positions, Stop, StopReason};
+use crate::room::Timestamp;
+
+/// What became of a record; every record that is consumed has exactly one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EventResult {
+    /// A room not known before now counts.
+    Counted,
+    /// A known room is different now.
+    Changed,
+    /// A known room, nothing different.
+    Duplicate,
+    /// A known room is gone.
+    Removed,
+    /// Nothing that we count.
+    Ignored,
+    /// An update or a deletion of a room not known.
+    UnknownRoom,
+    /// Refused, see [`RejectReason`].
+    Rejected,
+    /// A record without value for a room not known.
+    Tombstone,
+}
+
+impl EventResult {
+    /// Every result, in the order of the documentation.
+    pub const ALL: [Self; 8] = [
+        Self::Counted,
+        Self::Changed,
+        Self::Duplicate,
+        Self::Removed,
+        Self::Ignored,
+        Self::UnknownRoom,
+        Self::Rejected,
+        Self::Tombstone,
+    ];
+
+    /// The name in the metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Counted => "counted",
+            Self::Changed => "changed",
+            Self::Duplicate => "duplicate",
+            Self::Removed => "removed",
+            Self::Ignored => "ignored",
+            Self::UnknownRoom => "unknown_room",
+            Self::Rejected => "rejected",
+            Self::Tombstone => "tombstone",
+        }
+    }
+}
+
+/// How many records had which result, since the process began.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventCounts {
+    results: [u64; EventResult::ALL.len()],
+    rejects: [u64; RejectReason::ALL.len()],
+}
+
+impl EventCounts {
+    /// Counts one record that was not refused.
+    pub fn add(&mut self, result: EventResult) {
+        self.results[result as usize] += 1;
+    }
+
+    /// Counts one refused record.
+    pub fn reject(&mut self, reason: RejectReason) {
+        self.add(EventResult::Rejected);
+        self.rejects[reason as usize] += 1;
+    }
+
+    /// Records per result, every result once.
+    pub fn by_result(&self) -> impl Iterator<Item = (EventResult, u64)> + '_ {
+        EventResult::ALL.into_iter().map(|result| (result, self.results[result as usize]))
+    }
+
+    /// Refused records per reason, every reason once.
+    pub fn by_reason(&self) -> impl Iterator<Item = (RejectReason, u64)> + '_ {
+        RejectReason::ALL.into_iter().map(|reason| (reason, self.rejects[reason as usize]))
+    }
+
+    /// All records: the sum over the results.
+    pub fn total(&self) -> u64 {
+        self.results.iter().sum()
+    }
+}
+
+/// What is known of the broker and the topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KafkaState {
+    /// Not reached yet since the start.
+    Connecting,
+    /// The broker answers and has the topic.
+    Connected,
+    /// No answer for longer than `kafka.unavailable_after`.
+    Unavailable,
+    /// The broker answers and has no such topic.
+    TopicAbsent,
+}
+
+impl KafkaState {
+    /// The name in the readiness body.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Connected => "connected",
+            Self::Unavailable => "unavailable",
+            Self::TopicAbsent => "topic_absent",
+        }
+    }
+}
+
+/// How one partition stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartitionStatus {
+    /// Which.
+    pub partition: Partition,
+    /// The next offset to apply.
+    pub position: NextOffset,
+    /// The end of what can be read, as last heard from the broker.
+    pub end: NextOffset,
+    /// Where the log began when it was first read, if that was not at 0.
+    pub begins_at: Option<NextOffset>,
+    /// Whether the end that the log had at the beginning has been reached.
+    pub current: bool,
+    /// Why it is not counted on.
+    pub stop: Option<Stop>,
+}
+
+/// How far behind one partition is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Lag {
+    /// Which.
+    pub partition: Partition,
+    /// Records that can be read and have not been applied.
+    pub records: u64,
+    /// The age of the last applied record while records are behind, else 0;
+    /// none while nothing has been applied yet.
+    pub seconds: Option<f64>,
+}
+
+/// The whole of readiness at one instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readiness {
+    /// Whether answers are given.
+    pub ready: bool,
+    /// Every partition that is followed, in order.
+    pub partitions: Vec<PartitionStatus>,
+    /// The broker and the topic.
+    pub kafka: KafkaState,
+}
+
+/// The ends of all partitions, as they were at one instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ends {
+    /// Before the broker was asked.
+    pub at: Timestamp,
+    /// The end of what can be read of each partition of the topic.
+    pub ends: BTreeMap<Partition, NextOffset>,
+}
+
+/// The service's knowledge of itself, shared between its parts.
+#[derive(Debug, Clone, Default)]
+pub struct Status(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    kafka: KafkaState,
+    partitions: BTreeMap<Partition, Followed>,
+    was_ready: bool,
+    as_of: Option<Timestamp>,
+    /// Ends heard of and not all reached yet: the oldest and the newest.
+    awaited: VecDeque<Ends>,
+    events: EventCounts,
+    stops: [u64; StopReason::ALL.len()],
+    newest_record: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct Followed {
+    status: PartitionStatus,
+    end_at_start: NextOffset,
+    last_record: Option<Timestamp>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            kafka: KafkaState::Connecting,
+            partitions: BTreeMap::new(),
+            was_ready: false,
+            as_of: None,
+            awaited: VecDeque::new(),
+            events: EventCounts::default(),
+            stops: [0; StopReason::ALL.len()],
+            newest_record: None,
+        }
+    }
+}
+
+/// What the owner of writing tells.
+impl Status {
+    /// The broker or the topic is seen in another state.
+    pub fn set_kafka(&self, kafka: KafkaState) {
+        self.state().kafka = kafka;
+    }
+
+    /// Partitions are followed from now on: each from `begin`, and complete once
+    /// `end`, the end of its log now, is reached.
+    pub fn follow(&self, partitions: &[(Partition, NextOffset, NextOffset)]) {
+        let mut state = self.state();
+        for &(partition, begin, end) in partitions {
+            let status = PartitionStatus {
+                partition,
+                position: begin,
+                end,
+                begins_at: (begin > NextOffset::START).then_some(begin),
+                current: false,
+                stop: None,
+            };
+            let followed = Followed { status, end_at_start: end, last_record: None };
+            state.partitions.entry(partition).or_insert(followed);
+        }
+        state.settle();
+    }
+
+    /// A batch has been applied: positions, the newest Kafka timestamp of each
+    /// partition in it, and the results so far.
+    pub fn applied(&self, positions: &Positions, newest: &[(Partition, Timestamp)], events: &EventCounts) {
+        let mut state = self.state();
+        state.events.clone_from(events);
+        for &(partition, record) in newest {
+            state.newest_record = state.newest_record.max(Some(record));
+            if let Some(followed) = state.partitions.get_mut(&partition) {
+                followed.last_record = Some(record);
+            }
+        }
+        for (partition, position) in positions.iter() {
+            if let Some(followed) = state.partitions.get_mut(&partition) {
+                followed.status.position = position;
+                followed.status.end = followed.status.end.max(position);
+            }
+        }
+        state.settle();
+    }
+
+    /// The log's own reader has reached the end of a partition.
+    pub fn reached_end(&self, partition: Partition) {
+        let mut state = self.state();
+        if let Some(followed) = state.partitions.get_mut(&partition) {
+            followed.status.current = true;
+            followed.end_at_start = followed.end_at_start.min(followed.status.position);
+        }
+        state.settle();
+    }
+
+    /// The broker said where the partitions end.
+    pub fn heard_ends(&self, ends: Ends) {
+        let mut state = self.state();
+        for (partition, &end) in &ends.ends {
+            if let Some(followed) = state.partitions.get_mut(partition) {
+                followed.status.end = end.max(followed.status.position);
+            }
+        }
+        state.awaited.truncate(1);
+        state.awaited.push_back(ends);
+        state.settle();
+    }
+
+    /// A partition is not counted on.
+    pub fn stop(&self, partition: Partition, stop: Stop) {
+        let mut state = self.state();
+        if let Some(followed) = state.partitions.get_mut(&partition)
+            && followed.status.stop.is_none()
+        {
+            followed.status.stop = Some(stop);
+            state.stops[stop.reason as usize] += 1;
+        }
+    }
+}
+
+/// What the endpoints ask.
+impl Status {
+    /// The instant at which the counts were last known to be complete; none
+    /// while no answer may be given.
+    pub fn complete_as_of(&self) -> Option<Timestamp> {
+        let state = self.state();
+        if state.ready() { state.as_of } else { None }
+    }
+
+    /// Readiness and what it is made of.
+    pub fn readiness(&self) -> Readiness {
+        let state = self.state();
+        Readiness {
+            ready: state.ready(),
+            partitions: state.partitions.values().map(|followed| followed.status).collect(),
+            kafka: state.kafka,
+        }
+    }
+
+    /// Results and refusals so far.
+    pub fn events(&self) -> EventCounts {
+        self.state().events.clone()
+    }
+
+    /// Stops so far, every reason once.
+    pub fn stops(&self) -> [(StopReason, u64); StopReason::ALL.len()] {
+        let stops = self.state().stops;
+        StopReason::ALL.map(|reason| (reason, stops[reason as usize]))
+    }
+
+    /// The newest Kafka timestamp of a record applied so far.
+    pub fn newest_record(&self) -> Option<Timestamp> {
+        self.state().newest_record
+    }
+
+    /// How far behind each partition is, at the instant `now`.
+    pub fn lag(&self, now: Timestamp) -> Vec<Lag> {
+        self.state().partitions.values().map(|followed| followed.lag(now)).collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Followed {
+    fn lag(&self, now: Timestamp) -> Lag {
+        let PartitionStatus { partition, position, end, .. } = self.status;
+        let records = end.records_since(position);
+        let age = |last: Timestamp| (now.as_millis() - last.as_millis()).max(0);
+        #[allow(clippy::cast_precision_loss, reason = "an age in ms is far below 2^52")]
+        let seconds = match records {
+            0 => Some(0.0),
+            _ => self.last_record.map(|last| age(last) as f64 / 1_000.0),
+        };
+        Lag { partition, records, seconds }
+    }
+}
+
+impl State {
+    fn ready(&self) -> bool {
+        self.was_ready && self.partitions.values().all(|followed| followed.status.stop.is_none())
+    }
+
+    /// Draws the conclusions from new positions or ends.
+    fn settle(&mut self) {
+        for followed in self.partitions.values_mut() {
+            followed.status.current |= followed.status.position >= followed.end_at_start;
+        }
+        while self.awaited.front().is_some_and(|ends| self.has_reached(ends)) {
+            self.as_of = self.awaited.pop_front().map(|ends| ends.at);
+        }
+        let mut followed = self.partitions.values();
+        let all_current = !self.partitions.is_empty() && followed.all(|followed| followed.status.current);
+        self.was_ready |= all_current && self.as_of.is_some();
+    }
+
+    fn has_reached(&self, ends: &Ends) -> bool {
+        ends.ends.iter().all(|(partition, &end)| {
+            self.partitions.get(partition).is_some_and(|followed| followed.status.position >= end)
+        })
+    }
+}
