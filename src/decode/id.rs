@@ -1,0 +1,218 @@
+//! Whose room a record speaks of: the ids in values and keys.
+//!
+//! Owns every spelling of an id: text, `{"$oid": …}`, and the keys that
+//! Debezium, the MongoDB connector, our own producer and people write. The id
+//! in the value goes first; the key is asked only where the value has none.
+
+use std::borrow::Cow;
+
+use crate::decode::RejectReason;
+use crate::decode::json::{self, Json, Object, Text};
+use crate::decode::wrapper::unwrapped;
+use crate::room::{DepartmentId, RoomId};
+
+/// What a record's key says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Key<'a> {
+    /// A room.
+    Room(RoomId<'a>),
+    /// The MongoDB connector's place in its change stream.
+    ResumeToken,
+    /// No room.
+    Nothing,
+}
+
+/// The room that a value's `_id` names, or else the key.
+pub(super) fn room<'a>(id: Option<Json<'a>>, key: Option<&'a [u8]>) -> Result<RoomId<'a>, RejectReason> {
+    match id {
+        None | Some(Json::Null) => match self::key(key)? {
+            Key::Room(room) => Ok(room),
+            Key::ResumeToken | Key::Nothing => Err(RejectReason::NoId),
+        },
+        Some(id) => named(id),
+    }
+}
+
+/// The department that a field names; null and a missing field name none.
+pub(super) fn department(value: Option<Json<'_>>) -> Result<Option<DepartmentId<'_>>, RejectReason> {
+    let value = match value {
+        None | Some(Json::Null) => return Ok(None),
+        Some(value) => value,
+    };
+    let text = text_or_oid(value).ok_or(RejectReason::BadDepartment)?;
+    DepartmentId::new(text).map(Some).map_err(|_| RejectReason::BadDepartment)
+}
+
+/// Reads a record's key.
+pub(super) fn key(key: Option<&[u8]>) -> Result<Key<'_>, RejectReason> {
+    let Some(bytes) = key else { return Ok(Key::Nothing) };
+    let text = std::str::from_utf8(bytes).map_err(|_| RejectReason::BadId)?;
+    match json::parse(text) {
+        Ok(Json::Object(object)) => object_key(unwrapped(object)),
+        Ok(Json::Text(inner)) => text_key(inner),
+        _ => plain(text.into()),
+    }
+}
+
+fn object_key(key: Json<'_>) -> Result<Key<'_>, RejectReason> {
+    match key {
+        Json::Null => Ok(Key::Nothing),
+        Json::Text(text) => text_key(text),
+        Json::Object(object) => members_key(object),
+        Json::Number(digits) => plain(digits.into()),
+        Json::Bool(_) | Json::NonFinite | Json::Array => Err(RejectReason::BadId),
+    }
+}
+
+/// A key that is a JSON string: the id, or an object in a string.
+fn text_key(text: Text<'_>) -> Result<Key<'_>, RejectReason> {
+    let opened = text.read_as_json();
+    match json::parse(&opened) {
+        Ok(Json::Object(object)) => Ok(members_key(object)?.into_owned()),
+        _ => plain(text.read().map_err(|_| RejectReason::BadId)?),
+    }
+}
+
+fn members_key(object: Object<'_>) -> Result<Key<'_>, RejectReason> {
+    let (mut id, mut underscored, mut resume_token) = (None, None, false);
+    for (name, value) in object.members() {
+        if name.is("id") {
+            id = Some(value);
+        } else if name.is("_id") {
+            underscored = Some(value);
+        } else if name.is("_data") {
+            resume_token = true;
+        }
+    }
+    let id = match (id, underscored) {
+        (None | Some(Json::Null), id) => id,
+        (Some(Json::Text(inner)), _) => return debezium(inner),
+        (id, _) => id,
+    };
+    match id {
+        None if resume_token => Ok(Key::ResumeToken),
+        None | Some(Json::Null) => Ok(Key::Nothing),
+        Some(Json::Object(token)) if token.members().any(|(name, _)| name.is("_data")) => {
+            Ok(Key::ResumeToken)
+        }
+        Some(id) => named(id).map(Key::Room),
+    }
+}
+
+/// The text under Debezium's `id`: JSON in a string, or the id itself.
+fn debezium(text: Text<'_>) -> Result<Key<'_>, RejectReason> {
+    let opened = text.read_as_json();
+    match json::parse(&opened) {
+        Ok(inner @ Json::Text(_)) => Ok(Key::Room(named(inner)?.into_owned())),
+        Ok(Json::Object(object)) if object.sole("$oid").is_some() => {
+            Ok(Key::Room(named(Json::Object(object))?.into_owned()))
+        }
+        _ => plain(text.read().map_err(|_| RejectReason::BadId)?),
+    }
+}
+
+fn plain(text: Cow<'_, str>) -> Result<Key<'_>, RejectReason> {
+    RoomId::new(text).map(Key::Room).map_err(|_| RejectReason::BadId)
+}
+
+fn named(id: Json<'_>) -> Result<RoomId<'_>, RejectReason> {
+    let text = text_or_oid(id).ok_or(RejectReason::BadId)?;
+    RoomId::new(text).map_err(|_| RejectReason::BadId)
+}
+
+fn text_or_oid(value: Json<'_>) -> Option<Cow<'_, str>> {
+    match value {
+        Json::Text(text) => text.read().ok(),
+        Json::Object(object) => match object.sole("$oid")? {
+            Json::Text(hex) => hex.read().ok(),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+impl Key<'_> {
+    fn into_owned(self) -> Key<'static> {
+        match self {
+            Key::Room(room) => Key::Room(room.into_owned()),
+            Key::ResumeToken => Key::ResumeToken,
+            Key::Nothing => Key::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<&str, RejectReason>) {
+        let found = key(Some(text.as_bytes()));
+        let expected = expected.map(|id| Key::Room(RoomId::new(id).unwrap()));
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn every_spelling_of_a_key_names_its_room() {
+        for (text, id) in [
+            (r#"{"id":"\"Abc\""}"#, "Abc"),
+            (r#"{"id":"{\"$oid\": \"6553f0aa\"}"}"#, "6553f0aa"),
+            (r#"{"id":"42"}"#, "42"),
+            (r#"{"id":"null"}"#, "null"),
+            (r#"{"id":"abc"}"#, "abc"),
+            (r#"{"id":{"$oid":"6553f0aa"}}"#, "6553f0aa"),
+            (r#"{"id":null,"_id":"abc"}"#, "abc"),
+            (r#"{"_id":"abc"}"#, "abc"),
+            (r#"{"_id": {"$oid":"6553f0aa"}}"#, "6553f0aa"),
+            (r#""abc""#, "abc"),
+            (r#""{\"_id\": \"abc\"}""#, "abc"),
+            ("abc", "abc"),
+            ("a b", "a b"),
+            ("42", "42"),
+            ("null", "null"),
+            ("[1]", "[1]"),
+            (r#"{"id""#, r#"{"id""#),
+            (r#"{"schema":{"type":"string"},"payload":"{\"_id\": \"abc\"}"}"#, "abc"),
+            (r#"{"schema":{},"payload":{"id":"\"abc\""}}"#, "abc"),
+            (r#"{"schema":null,"payload":"abc"}"#, "abc"),
+        ] {
+            check(text, Ok(id));
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_no_id_is_refused() {
+        for text in [
+            "",
+            r#""""#,
+            r#"{"id":""}"#,
+            r#"{"id":42}"#,
+            r#"{"_id":[]}"#,
+            r#"{"_id":{"$oid":1}}"#,
+            r#"{"_id":{"x":1}}"#,
+            r#"{"id":"\"\""}"#,
+            r#""\ud800""#,
+            r#"{"id":"\"\\ud800\""}"#,
+            r#"{"_id":true}"#,
+        ] {
+            check(text, Err(RejectReason::BadId));
+        }
+        check(&"x".repeat(129), Err(RejectReason::BadId));
+        assert_eq!(key(Some(b"\xff")), Err(RejectReason::BadId));
+    }
+
+    #[test]
+    fn some_keys_name_no_room() {
+        for text in
+            ["{}", r#"{"x":1}"#, r#"{"_id":null}"#, r#"{"id":null}"#, r#"{"schema":null,"payload":null}"#]
+        {
+            assert_eq!(key(Some(text.as_bytes())), Ok(Key::Nothing), "{text}");
+        }
+        for text in [r#"{"_data":"82"}"#, r#"{"_id":{"_data":"82"}}"#, r#""{\"_id\": {\"_data\": \"82\"}}""#]
+        {
+            assert_eq!(key(Some(text.as_bytes())), Ok(Key::ResumeToken), "{text}");
+        }
+        assert_eq!(key(None), Ok(Key::Nothing));
+    }
+}
