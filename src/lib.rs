@@ -20,3 +20,22 @@ pub mod ledger;
 pub mod tally;
 
 pub mod status;
+
+#[cfg(feature = "service")]
+pub mod kafka;
+
+#[cfg(feature = "service")]
+pub mod aggregator;
+
+#[cfg(feature = "service")]
+pub mod config;
+#[cfg(feature = "service")]
+pub mod telemetry;
+
+#[cfg(feature = "service")]
+pub mod api;
+
+#[cfg(feature = "service")]
+pub mod cli;
+#[cfg(feature = "service")]
+pub mod service;

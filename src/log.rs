@@ -129,6 +129,11 @@ impl Positions {
         }
     }
 
+    /// Follows a partition no more; says where it was.
+    pub fn stop(&mut self, partition: Partition) -> Option<NextOffset> {
+        self.0.remove(&partition)
+    }
+
     /// The next offset of one partition, if it is followed.
     pub fn get(&self, partition: Partition) -> Option<NextOffset> {
         self.0.get(&partition).copied()

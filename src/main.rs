@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! `roomtally`: counts livechat rooms per department, live from Kafka.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    roomtally::cli::main()
+}

@@ -85,9 +85,9 @@ fn members_key(object: Object<'_>) -> Result<Key<'_>, RejectReason> {
         }
     }
     let id = match (id, underscored) {
-        (None | Some(Json::Null), id) => id,
         (Some(Json::Text(inner)), _) => return debezium(inner),
-        (id, _) => id,
+        (None | Some(Json::Null), other) => other,
+        (id @ Some(_), _) => id,
     };
     match id {
         None if resume_token => Ok(Key::ResumeToken),

@@ -111,7 +111,7 @@ impl<'a> Text<'a> {
             match part {
                 Part::Literal(text) => read.push_str(text),
                 Part::Char(char) => read.push(char),
-                Part::Lone(unit) => read.push_str(&format!("\\u{unit:04x}")),
+                Part::Lone(unit) => read.extend(["\\u", &format!("{unit:04x}")]),
             }
             Ok::<(), std::convert::Infallible>(())
         });

@@ -60,3 +60,24 @@ impl RejectReason {
         }
     }
 }
+
+impl std::fmt::Display for RejectReason {
+    /// The fault in words, for people.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::TooLarge => "key and value are larger than limits.record_bytes",
+            Self::NotUtf8 => "it is not UTF-8",
+            Self::NotJson => "it is not JSON",
+            Self::NotObject => "it is JSON, and not an object",
+            Self::NoId => "it names no room: _id is missing",
+            Self::BadId => "_id is not a text of 1 to 128 bytes",
+            Self::NoTs => "it creates a room without its creation time: ts is missing",
+            Self::BadTs => "ts is not a date such as 2020-09-09T00:11:22.345Z",
+            Self::TsOutOfRange => {
+                "ts is before limits.oldest or further in the future than limits.max_future"
+            }
+            Self::BadDepartment => "departmentId is not a text of at most 128 bytes",
+            Self::TooManyDepartments => "there are as many departments as limits.departments allows",
+        })
+    }
+}

@@ -1,0 +1,139 @@
+//! One batch of records onto the counts.
+//!
+//! Owns the order in which a record is judged: replayed or new, readable or
+//! not, and what it then does. Invariant: the position moves past a record
+//! exactly when its one result is counted.
+
+use std::collections::BTreeSet;
+
+use crate::decode::{self, Decoded, Limits, Record, RejectReason};
+use crate::kafka::{Batch, BatchRecord};
+use crate::log::{Arrival, NextOffset, Partition, Positions};
+use crate::room::Timestamp;
+use crate::status::{EventCounts, EventResult};
+use crate::tally::{self, Apply, Outcome, TallyWriter};
+
+/// Applies batches and keeps count of the results.
+#[derive(Debug)]
+pub struct Counting {
+    tally: TallyWriter,
+    limits: Limits,
+    positions: Positions,
+    stopped: BTreeSet<Partition>,
+    events: EventCounts,
+}
+
+/// A record that was refused.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusal<'a> {
+    /// Where it came from.
+    pub partition: Partition,
+    /// Its offset there.
+    pub offset: i64,
+    /// Why.
+    pub reason: RejectReason,
+    /// Its value.
+    pub value: Option<&'a [u8]>,
+}
+
+impl Refusal<'_> {
+    /// What else there is to say, as the end of a sentence.
+    pub fn hint(&self) -> &'static str {
+        match self.value {
+            Some(value)
+                if self.reason == RejectReason::NotJson && decode::begins_as_registry_framing(value) =>
+            {
+                ": it begins with a zero byte, which is a schema registry's framing; have the connector write \
+                 JSON without a registry"
+            }
+            _ => "",
+        }
+    }
+}
+
+impl Counting {
+    /// Counts into this tally, from nothing.
+    pub fn new(tally: TallyWriter, limits: Limits) -> Self {
+        let (positions, stopped) = (Positions::default(), BTreeSet::new());
+        Self { tally, limits, positions, stopped, events: EventCounts::default() }
+    }
+
+    /// Follows a partition from `begin` on, unless it is followed or stopped
+    /// already; says whether it is new.
+    pub fn begin(&mut self, partition: Partition, begin: NextOffset) -> bool {
+        !self.stopped.contains(&partition) && self.positions.begin(partition, begin)
+    }
+
+    /// Follows a partition never again: what still comes of it is dropped.
+    pub fn stop(&mut self, partition: Partition) {
+        self.positions.stop(partition);
+        self.stopped.insert(partition);
+    }
+
+    /// How far each partition is applied.
+    pub fn positions(&self) -> &Positions {
+        &self.positions
+    }
+
+    /// The results so far.
+    pub fn events(&self) -> &EventCounts {
+        &self.events
+    }
+
+    /// Applies a batch, which readers see whole; `refused` sees every record
+    /// that was refused. Gives the newest Kafka timestamp of each partition.
+    pub fn apply(
+        &mut self,
+        batch: &Batch,
+        mut refused: impl FnMut(Refusal<'_>),
+    ) -> Vec<(Partition, Timestamp)> {
+        let mut newest: Vec<(Partition, Timestamp)> = Vec::new();
+        let mut tally = self.tally.batch();
+        for record in batch.records() {
+            let BatchRecord { partition, offset, timestamp, value, .. } = record;
+            match self.positions.advance(partition, offset) {
+                Arrival::New => {}
+                Arrival::Replayed | Arrival::Unassigned => continue,
+            }
+            match result(&mut tally, &record, &self.limits) {
+                Ok(result) => self.events.add(result),
+                Err(reason) => {
+                    self.events.reject(reason);
+                    refused(Refusal { partition, offset, reason, value });
+                }
+            }
+            if let Some(timestamp) = timestamp {
+                match newest.iter_mut().find(|(other, _)| *other == partition) {
+                    Some((_, newest)) => *newest = timestamp,
+                    None => newest.push((partition, timestamp)),
+                }
+            }
+        }
+        for &(partition, end) in batch.ends() {
+            self.positions.reach(partition, end);
+        }
+        newest
+    }
+}
+
+fn result(
+    tally: &mut tally::Batch<'_>,
+    record: &BatchRecord<'_>,
+    limits: &Limits,
+) -> Result<EventResult, RejectReason> {
+    let BatchRecord { key, value, timestamp, .. } = *record;
+    let change = match decode::decode(&Record { key, value, timestamp }, limits)? {
+        Decoded::Change(change) => change,
+        Decoded::Ignored(_) => return Ok(EventResult::Ignored),
+    };
+    let when = if record.if_unknown { Apply::IfUnknown } else { Apply::Always };
+    match tally.apply(&change, when) {
+        Outcome::Counted => Ok(EventResult::Counted),
+        Outcome::Changed => Ok(EventResult::Changed),
+        Outcome::Duplicate => Ok(EventResult::Duplicate),
+        Outcome::Removed => Ok(EventResult::Removed),
+        Outcome::Tombstone => Ok(EventResult::Tombstone),
+        Outcome::UnknownRoom => Ok(EventResult::UnknownRoom),
+        Outcome::TooManyDepartments => Err(RejectReason::TooManyDepartments),
+    }
+}

@@ -1,0 +1,305 @@
+//! The one owner of writing: takes what the log tells and makes it count.
+//!
+//! Owns the tally's writer, the positions and what they mean. It reads one
+//! closed enum from one bounded channel, applies whole batches, keeps
+//! [`Status`] true, and gives the reader its partitions. Invariant: a record's
+//! effect and the position behind it change in the same step, here and nowhere
+//! else.
+
+mod counting;
+mod watchdog;
+
+pub use counting::{Counting, Refusal};
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use crate::aggregator::watchdog::Watchdog;
+use crate::decode;
+use crate::kafka::{Batch, Fault, FaultKind, LogEvent, OutOfSight, PartitionBounds, Reader, Sighting};
+use crate::log::{Partition, Positions, Stop, StopReason};
+use crate::room::Timestamp;
+use crate::status::{Ends, KafkaState, Status};
+use crate::telemetry::Sampler;
+
+/// A watermark may fall back for a moment while brokers hand over; only after
+/// so long is a position past the end taken for what it says.
+const PAST_END_FOR: Duration = Duration::from_secs(10);
+
+/// Between two log lines that say the same of a broker that stays away.
+const REMINDER: Duration = Duration::from_secs(30);
+
+/// Makes what the log tells count.
+pub struct Aggregator {
+    counting: Counting,
+    status: Status,
+    settings: Settings,
+    sampler: Sampler,
+    watchdog: Watchdog,
+    /// Partitions whose position the client says is outside of the log.
+    out_of_range: BTreeSet<Partition>,
+    /// Since when a position lies past the end that was sighted later.
+    past_end: BTreeMap<Partition, Instant>,
+    /// The positions when the last sighting was taken in, and the wall clock's
+    /// instant of that.
+    last_look: Option<(Timestamp, Positions)>,
+    out_of_sight: Option<Absence>,
+    warned_of_keys: bool,
+    said_ready: bool,
+    began: Instant,
+}
+
+/// What the aggregator needs to know of the outside.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// For log lines.
+    pub topic: String,
+    /// For log lines.
+    pub bootstrap_servers: String,
+    /// How long a broker may be away before [`KafkaState::Unavailable`] says so.
+    pub unavailable_after: Duration,
+    /// The wall clock.
+    pub now: fn() -> Timestamp,
+}
+
+/// What a look at a partition's bounds means for reading it.
+enum Verdict {
+    ReadOn,
+    ReadAgain,
+    Stop(Stop),
+}
+
+/// A topic that cannot be seen, since when, and when that was last said.
+struct Absence {
+    why: OutOfSight,
+    since: Instant,
+    said: Instant,
+}
+
+impl Aggregator {
+    /// Counts from nothing.
+    pub fn new(counting: Counting, status: Status, settings: Settings) -> Self {
+        Self {
+            counting,
+            status,
+            settings,
+            sampler: Sampler::default(),
+            watchdog: Watchdog::default(),
+            out_of_range: BTreeSet::new(),
+            past_end: BTreeMap::new(),
+            last_look: None,
+            out_of_sight: None,
+            warned_of_keys: false,
+            said_ready: false,
+            began: Instant::now(),
+        }
+    }
+
+    /// Takes events until the reader has ended; gives the reader its partitions.
+    pub fn run(mut self, events: &Receiver<LogEvent>, reader: &Reader) {
+        for event in events {
+            match event {
+                LogEvent::Batch(batch) => self.count(&batch),
+                LogEvent::Fault(fault) => self.judge(&fault, reader),
+                LogEvent::Sighted(sighting) => self.sighted(&sighting, reader),
+                LogEvent::OutOfSight(why) => self.missed(why),
+                LogEvent::ReaderEnded => break,
+            }
+        }
+    }
+
+    fn count(&mut self, batch: &Batch) {
+        let topic = &self.settings.topic;
+        let sampler = &mut self.sampler;
+        let newest = self.counting.apply(batch, |refusal| {
+            let Refusal { partition, offset, reason, .. } = refusal;
+            if let Some(unsaid) = sampler.sample(reason.name()) {
+                let hint = refusal.hint();
+                tracing::warn!(topic, %partition, offset, reason = reason.name(), unsaid, "record rejected{hint}");
+            }
+        });
+        self.status.applied(self.counting.positions(), &newest, self.counting.events());
+        for &(partition, _) in batch.ends() {
+            self.status.reached_end(partition);
+        }
+        self.warn_of_keys(batch);
+        self.say_when_ready();
+    }
+
+    /// New partitions are read from where their log begins.
+    fn sighted(&mut self, sighting: &Sighting, reader: &Reader) {
+        self.say_seen();
+        let new: Vec<_> = sighting
+            .partitions
+            .iter()
+            .filter(|bounds| self.counting.begin(bounds.partition, bounds.begin))
+            .map(|bounds| (bounds.partition, bounds.begin, bounds.end))
+            .collect();
+        self.status.follow(&new);
+        self.status.heard_ends(Ends {
+            at: sighting.at,
+            ends: sighting.partitions.iter().map(|bounds| (bounds.partition, bounds.end)).collect(),
+        });
+        self.status.set_kafka(KafkaState::Connected);
+        let changed = self.judge_positions(sighting);
+        if !new.is_empty() || changed {
+            let partitions = self.counting.positions().iter().count();
+            tracing::info!(topic = self.settings.topic, partitions, "reading");
+            self.assign(reader);
+        }
+        if self.watchdog.is_stuck(self.counting.positions(), sighting) {
+            tracing::warn!("records are there and none arrive; reading on with a new client");
+            reader.rebuild(self.counting.positions().iter().collect());
+        }
+        self.last_look = Some(((self.settings.now)(), self.counting.positions().clone()));
+        self.say_when_ready();
+    }
+
+    fn assign(&self, reader: &Reader) {
+        reader.assign(self.counting.positions().iter().collect());
+    }
+
+    fn missed(&mut self, why: OutOfSight) {
+        let now = Instant::now();
+        let same = self.out_of_sight.take().filter(|absence| absence.why.is_alike(&why));
+        let (since, said) = same.map_or((now, None), |absence| (absence.since, Some(absence.said)));
+        match &why {
+            OutOfSight::TopicAbsent => self.status.set_kafka(KafkaState::TopicAbsent),
+            OutOfSight::BrokerAway { .. } if now - since >= self.settings.unavailable_after => {
+                self.status.set_kafka(KafkaState::Unavailable);
+            }
+            OutOfSight::BrokerAway { .. } => {}
+        }
+        let due = said.is_none_or(|said| now - said >= REMINDER);
+        if due {
+            self.say_missed(&why);
+        }
+        let said = if due { now } else { said.unwrap_or(now) };
+        self.out_of_sight = Some(Absence { why, since, said });
+    }
+
+    fn judge(&mut self, fault: &Fault, reader: &Reader) {
+        let Fault { partition, kind, message } = fault;
+        match (kind, partition) {
+            (FaultKind::OutOfRange, Some(partition)) => {
+                tracing::warn!(%partition, message, "the log has nothing at our position");
+                self.out_of_range.insert(*partition);
+            }
+            (FaultKind::BadBatch, Some(partition)) => {
+                if let Some(position) = self.counting.positions().get(*partition) {
+                    let stop = Stop { reason: StopReason::BadBatch, from: position, to: position };
+                    self.stop(*partition, stop, message);
+                    self.assign(reader);
+                }
+            }
+            _ => tracing::debug!(?partition, message, "the client reports"),
+        }
+    }
+
+    /// Stops partitions whose position is not in their log; says whether the
+    /// reader needs a new assignment.
+    fn judge_positions(&mut self, sighting: &Sighting) -> bool {
+        let mut changed = false;
+        for bounds in &sighting.partitions {
+            match self.verdict(bounds, sighting.at) {
+                Verdict::ReadOn => {}
+                Verdict::ReadAgain => changed = true,
+                Verdict::Stop(stop) => {
+                    let (from, to) = (stop.from, stop.to);
+                    self.stop(bounds.partition, stop, &format!("counted up to {from}, the log has {to}"));
+                    changed = true;
+                }
+            }
+        }
+        changed
+    }
+
+    fn verdict(&mut self, bounds: &PartitionBounds, at: Timestamp) -> Verdict {
+        let PartitionBounds { partition, begin, end } = *bounds;
+        let Some(position) = self.counting.positions().get(partition) else { return Verdict::ReadOn };
+        let refused = self.out_of_range.contains(&partition);
+        if refused && position < begin {
+            return Verdict::Stop(Stop { reason: StopReason::Gap, from: position, to: begin });
+        }
+        // Records may have come since the broker was asked; what was applied
+        // before the question lies past the end only if the log is another one.
+        let before = self.last_look.as_ref().filter(|(looked_at, _)| *looked_at <= at);
+        let applied_before = before.and_then(|(_, positions)| positions.get(partition));
+        if applied_before.is_some_and(|applied| applied > end) {
+            let since = *self.past_end.entry(partition).or_insert_with(Instant::now);
+            let stop = Stop { reason: StopReason::BeyondEnd, from: position, to: end };
+            return if since.elapsed() >= PAST_END_FOR { Verdict::Stop(stop) } else { Verdict::ReadOn };
+        }
+        self.past_end.remove(&partition);
+        // A partition that was refused stays silent until it is assigned again.
+        if self.out_of_range.remove(&partition) { Verdict::ReadAgain } else { Verdict::ReadOn }
+    }
+
+    fn stop(&mut self, partition: Partition, stop: Stop, message: &str) {
+        self.counting.stop(partition);
+        self.status.stop(partition, stop);
+        tracing::error!(
+            topic = self.settings.topic,
+            %partition,
+            reason = stop.reason.name(),
+            "stopped, and no answer is given until the whole log is counted anew: {message}; \
+             restart roomtally to count the topic from its beginning"
+        );
+    }
+
+    fn warn_of_keys(&mut self, batch: &Batch) {
+        if self.warned_of_keys || self.counting.positions().iter().nth(1).is_none() {
+            return;
+        }
+        // A few records tell; every batch's first is enough to find out.
+        let Some(record) = batch.records().next() else { return };
+        if !decode::key_names_a_room(record.key) {
+            self.warned_of_keys = true;
+            tracing::warn!(
+                topic = self.settings.topic,
+                partition = %record.partition,
+                offset = record.offset,
+                "this record's key names no room, and the topic has several partitions: changes of one room \
+                 may be applied in the wrong order; key the records by room id, or use one partition"
+            );
+        }
+    }
+
+    fn say_seen(&mut self) {
+        if let Some(absence) = self.out_of_sight.take() {
+            let after_s = absence.since.elapsed().as_secs();
+            tracing::info!(topic = self.settings.topic, after_s, "Kafka answers and has the topic");
+        }
+    }
+
+    fn say_missed(&self, why: &OutOfSight) {
+        let Settings { topic, bootstrap_servers, .. } = &self.settings;
+        match why {
+            OutOfSight::TopicAbsent => {
+                tracing::warn!(
+                    topic,
+                    bootstrap_servers,
+                    "Kafka has no such topic; waiting for it, looking every second"
+                );
+            }
+            OutOfSight::BrokerAway { reason } => {
+                tracing::warn!(bootstrap_servers, "cannot reach Kafka: {reason}; trying again every second");
+            }
+        }
+    }
+
+    fn say_when_ready(&mut self) {
+        if !self.said_ready && self.status.complete_as_of().is_some() {
+            self.said_ready = true;
+            let records = self.counting.events().total();
+            let seconds = format!("{:.1}", self.began.elapsed().as_secs_f64());
+            tracing::info!(
+                topic = self.settings.topic,
+                records,
+                seconds,
+                "ready: every partition is read to its end"
+            );
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! How many livechat rooms were created between two instants, per department.
+//!
+//! Owns the endpoint's answer. Invariant: an answer is given only from complete
+//! counts, and `x-roomtally-as-of` is no later than what the counts hold: it is
+//! read before them.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::HeaderName;
+use axum::response::{IntoResponse, Response};
+use serde::{Serialize, Serializer};
+
+use crate::tally::{Question, Row};
+
+use super::query::Query;
+use super::refusal::Refusal;
+use super::{Api, JSON, NO_CACHE, NO_STORE, to_json};
+
+/// Where Rocket.Chat has it.
+pub(super) const PATH: &str = "/api/v1/livechat/analytics/departments/amount-of-chats";
+
+const AS_OF: HeaderName = HeaderName::from_static("x-roomtally-as-of");
+
+/// The body; its fields stand in the order of the documentation.
+#[derive(Serialize)]
+struct Answer {
+    departments: Vec<Department>,
+    /// Rows on this page.
+    count: usize,
+    offset: u64,
+    /// Rows without paging.
+    total: usize,
+    success: bool,
+}
+
+#[derive(Serialize)]
+struct Department {
+    rooms: u64,
+    #[serde(rename = "_id", serialize_with = "id_or_null")]
+    id: Option<Arc<str>>,
+}
+
+#[allow(clippy::ref_option, reason = "serde hands over the field as it is")]
+fn id_or_null<S: Serializer>(id: &Option<Arc<str>>, serializer: S) -> Result<S::Ok, S::Error> {
+    id.as_deref().serialize(serializer)
+}
+
+impl From<Row> for Department {
+    fn from(Row { department, rooms }: Row) -> Self {
+        Self { rooms, id: department }
+    }
+}
+
+/// Answers the question of a request that has come this far.
+pub(super) async fn answer(State(api): State<Api>, request: Request) -> Result<Response, Refusal> {
+    let api = &api.0;
+    api.credentials.check(request.headers(), api.unauthorized_body)?;
+    let query = Query::read(request.uri().query().unwrap_or_default())?;
+    let as_of = api.status.complete_as_of().ok_or(Refusal::Unavailable)?;
+    let rows = api.tally.count(&Question {
+        from: query.from,
+        to: query.to,
+        answered: query.answered,
+        department: query.department.as_deref(),
+    });
+    // A stop noticed in between makes these counts doubtful.
+    api.status.complete_as_of().ok_or(Refusal::Unavailable)?;
+    let total = rows.len();
+    let departments: Vec<_> = api.limits.cut(rows, query.page).into_iter().map(Department::from).collect();
+    let count = departments.len();
+    let body = to_json(&Answer { departments, count, offset: query.page.offset, total, success: true });
+    Ok(([JSON, NO_STORE, NO_CACHE], [(AS_OF, as_of.to_string())], body).into_response())
+}

@@ -1,0 +1,89 @@
+//! Every answer that is no result, to the byte.
+//!
+//! Owns status, headers and body of each refusal. Invariant: a body is a
+//! constant, so nothing that came with a request is ever sent back, and nothing
+//! of a refusal may be kept by a cache.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::config::UnauthorizedBody;
+
+use super::query::Edge;
+use super::{JSON, NO_CACHE, NO_STORE, StaticHeader};
+
+/// What a method that is not allowed is told.
+const ALLOW: StaticHeader = (header::ALLOW, "GET, HEAD");
+/// When to ask again for an answer that cannot be given yet, in seconds.
+const RETRY_AFTER: StaticHeader = (header::RETRY_AFTER, "1");
+
+/// Why a request gets no result; in the order in which the faults are sought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// No such path.
+    NotFound,
+    /// Neither GET nor HEAD.
+    MethodNotAllowed,
+    /// No credentials, or wrong ones.
+    Unauthorized(UnauthorizedBody),
+    /// A known user without the permission.
+    Forbidden,
+    /// A required date is not there.
+    Missing(Edge),
+    /// A text that is repeated or nested.
+    NotAString,
+    /// A number that is none, too large, repeated or nested.
+    NotANumber,
+    /// A number below 0.
+    Negative,
+    /// A date that is none.
+    NotADate(Edge),
+    /// The counts are not complete.
+    Unavailable,
+}
+
+impl Refusal {
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Missing(_) | Self::NotAString | Self::NotANumber | Self::Negative | Self::NotADate(_) => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    #[rustfmt::skip]
+    const fn body(self) -> &'static str {
+        match self {
+            Self::NotFound => r#"{"success":false,"error":"Resource not found"}"#,
+            Self::MethodNotAllowed => r#"{"success":false,"error":"Method Not Allowed"}"#,
+            Self::Unauthorized(UnauthorizedBody::Empty) => "",
+            Self::Unauthorized(UnauthorizedBody::Json) => r#"{"status":"error","message":"You must be logged in to do this."}"#,
+            Self::Forbidden => r#"{"success":false,"error":"User does not have the permissions required for this action [error-unauthorized]"}"#,
+            Self::Missing(Edge::Start) => r#"{"success":false,"error":"must have required property 'start' [invalid-params]","errorType":"invalid-params"}"#,
+            Self::Missing(Edge::End) => r#"{"success":false,"error":"must have required property 'end' [invalid-params]","errorType":"invalid-params"}"#,
+            Self::NotAString => r#"{"success":false,"error":"must be string [invalid-params]","errorType":"invalid-params"}"#,
+            Self::NotANumber => r#"{"success":false,"error":"must be number [invalid-params]","errorType":"invalid-params"}"#,
+            Self::Negative => r#"{"success":false,"error":"must be >= 0 [invalid-params]","errorType":"invalid-params"}"#,
+            Self::NotADate(Edge::Start) => r#"{"success":false,"error":"The \"start\" query parameter must be a valid date."}"#,
+            Self::NotADate(Edge::End) => r#"{"success":false,"error":"The \"end\" query parameter must be a valid date."}"#,
+            Self::Unavailable => r#"{"success":false,"error":"Service Unavailable"}"#,
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, body) = (self.status(), self.body());
+        match self {
+            _ if body.is_empty() => (status, [NO_STORE, NO_CACHE]).into_response(),
+            Self::MethodNotAllowed => (status, [JSON, NO_STORE, NO_CACHE, ALLOW], body).into_response(),
+            Self::Unavailable => (status, [JSON, NO_STORE, NO_CACHE, RETRY_AFTER], body).into_response(),
+            _ => (status, [JSON, NO_STORE, NO_CACHE], body).into_response(),
+        }
+    }
+}

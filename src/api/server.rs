@@ -1,0 +1,140 @@
+//! Connections: accepted, bounded, and ended.
+//!
+//! Owns the listener and every connection's task. Invariants: no more than the
+//! configured number of connections are open at a time, further ones wait in
+//! the listener's backlog; and when [`serve`] returns, no task of it is left.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, interval, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::telemetry::metrics::Metrics;
+
+use super::Api;
+
+/// How long a request's head may take, and how long a connection may idle: a
+/// client that sends nothing must not hold one of the connections for ever.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a request in flight may take to end once the server is to stop.
+const GRACE: Duration = Duration::from_secs(5);
+/// The wait after an accept that failed: whatever is short, such as files, is
+/// short for a while.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// At most one log line of failed accepts in so long.
+const ACCEPT_LOG_INTERVAL: Duration = Duration::from_secs(10);
+/// How often measured durations are put into their histograms; until then they
+/// take 24 bytes a request.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Answers on `listener` until `stop` is cancelled, then ends idle connections
+/// at once, lets requests in flight end within 5 seconds, and returns.
+pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) {
+    let connections_max = api.0.connections_max.clamp(1, Semaphore::MAX_PERMITS);
+    let server = Server {
+        router: api.router(),
+        places: Arc::new(Semaphore::new(connections_max)),
+        tasks: TaskTracker::new(),
+        stop,
+    };
+    server.tasks.spawn(keep_up(api.0.metrics.clone(), server.stop.clone()));
+    tokio::select! {
+        () = server.stop.cancelled() => {}
+        () = server.accept(&listener) => {}
+    }
+    // Who has not been accepted yet is better off with a refused connection.
+    drop(listener);
+    server.tasks.close();
+    server.tasks.wait().await;
+}
+
+struct Server {
+    router: Router,
+    places: Arc<Semaphore>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Server {
+    async fn accept(&self, listener: &TcpListener) {
+        let mut failures = Failures::default();
+        // The semaphore is never closed, so the loop ends only with its task.
+        while let Ok(place) = Arc::clone(&self.places).acquire_owned().await {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let talk = converse(stream, self.router.clone(), self.stop.clone(), place);
+                    self.tasks.spawn(talk);
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    failures.log(&error);
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+/// Serves one connection to its end and then gives its place back.
+async fn converse(stream: TcpStream, router: Router, stop: CancellationToken, place: OwnedSemaphorePermit) {
+    // Without it a small answer may wait for the acknowledgement of the last.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection keeps its delay");
+    }
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            timeout(GRACE, connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+    drop(place);
+}
+
+/// Whether a failed accept says something of the client only, not of the server.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// Failed accepts, of which only some are logged.
+#[derive(Default)]
+struct Failures {
+    last_logged: Option<Instant>,
+    unlogged: u64,
+}
+
+impl Failures {
+    fn log(&mut self, error: &io::Error) {
+        if self.last_logged.is_some_and(|last| last.elapsed() < ACCEPT_LOG_INTERVAL) {
+            self.unlogged += 1;
+            return;
+        }
+        tracing::warn!(%error, unlogged = self.unlogged, "cannot accept a connection");
+        *self = Self { last_logged: Some(Instant::now()), unlogged: 0 };
+    }
+}
+
+async fn keep_up(metrics: Metrics, stop: CancellationToken) {
+    let mut ticks = interval(UPKEEP_INTERVAL);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        metrics.upkeep();
+    }
+}

@@ -1,0 +1,179 @@
+//! The configuration while the layers are written over one another.
+//!
+//! Owns the order of things: each layer's values are checked and stored as they
+//! come, so the last one stands and all that are wrong are noted. Invariant: a
+//! value is stored together with the layer it came from.
+
+use std::collections::BTreeMap;
+
+use super::key::{Key, Kind};
+use super::keys::{KEYS, find};
+use super::load::{ClientCheck, ClientFault, Loaded, ShownKey};
+use super::mistake::{Layer, Mistake, Mistakes, Problem};
+use super::node::{Node, Value};
+use super::properties::{self, Given};
+use super::settings::Config;
+use super::users;
+
+/// The path of the properties' table.
+pub(super) const PROPERTIES: &str = "kafka.properties";
+
+/// What the layers have given so far.
+pub(super) struct Draft {
+    pub(super) config: Config,
+    mistakes: Vec<Mistake>,
+    /// By the path of the key.
+    shown: BTreeMap<&'static str, ShownKey>,
+    /// By the client's name of the property.
+    shown_properties: BTreeMap<String, ShownKey>,
+}
+
+impl Draft {
+    /// The built-in defaults.
+    pub(super) fn with_defaults() -> Self {
+        let mut draft = Self {
+            config: Config::blank(),
+            mistakes: Vec::new(),
+            shown: BTreeMap::new(),
+            shown_properties: BTreeMap::new(),
+        };
+        for key in KEYS {
+            match Node::parse_value(key.default) {
+                Ok(node) => draft.set(key, &node, &Layer::Default),
+                Err(fault) => {
+                    draft.problem(key, Problem::new(fault.message), &Layer::Default);
+                }
+            }
+        }
+        draft
+    }
+
+    /// Notes what the Kafka client refuses, each with the layer that gave it.
+    pub(super) fn check_client(&mut self, check: ClientCheck) {
+        for ClientFault { property, problem } in check(&self.config.kafka.properties) {
+            let shown = property.as_ref().and_then(|name| self.shown_properties.get(name));
+            let (key, layer) = match shown {
+                Some(shown) => (shown.key.clone(), shown.layer.clone()),
+                None => (PROPERTIES.to_owned(), Layer::Default),
+            };
+            self.mistakes.push(Mistake {
+                layer,
+                key: Some(key),
+                wrong: problem,
+                remedy: "look the property up in librdkafka's list of properties".to_owned(),
+            });
+        }
+    }
+
+    /// The settings with the layer of each, or every mistake.
+    pub(super) fn finish(mut self) -> Result<Loaded, Mistakes> {
+        if !self.mistakes.is_empty() {
+            return Err(Mistakes::new(self.mistakes));
+        }
+        let mut shown = Vec::new();
+        for key in KEYS {
+            if key.path == PROPERTIES && !self.shown_properties.is_empty() {
+                shown.extend(std::mem::take(&mut self.shown_properties).into_values());
+            } else {
+                shown.extend(self.shown.remove(key.path));
+            }
+        }
+        Ok(Loaded { config: self.config, shown })
+    }
+
+    /// Sets a key to the value that a layer gives.
+    pub(super) fn set(&mut self, key: &'static Key, node: &Node, layer: &Layer) {
+        let stored = match &key.kind {
+            Kind::Properties => match properties::flatten(node) {
+                Ok(given) => {
+                    let given = given.into_iter().map(|given| (given, layer.clone()));
+                    self.set_properties(key, given.collect());
+                    Ok(())
+                }
+                Err(problem) => Err(vec![problem]),
+            },
+            Kind::Users => users::read(node).map(|users| self.config.auth.users = users),
+            kind => kind.store(&mut self.config, node),
+        };
+        match stored {
+            Ok(()) => self.show(key, node, layer),
+            Err(problems) => {
+                for problem in problems {
+                    self.problem(key, problem.at(node.line), layer);
+                }
+            }
+        }
+    }
+
+    /// Sets a key to the text that a variable or a flag gives.
+    pub(super) fn set_text(&mut self, key: &'static Key, text: &str, layer: &Layer) {
+        match key.kind.read_text(text) {
+            Ok(node) => self.set(key, &node, layer),
+            Err(problem) => self.problem(key, problem, layer),
+        }
+    }
+
+    /// Sets the properties that one layer gives, each with its variable or file.
+    pub(super) fn set_properties(&mut self, key: &'static Key, all: Vec<(Given<'_>, Layer)>) {
+        let mut seen: BTreeMap<String, Given<'_>> = BTreeMap::new();
+        for (given, layer) in all {
+            if let Some(first) = seen.get(given.target()) {
+                self.problem(key, given.beside(first), &layer);
+                continue;
+            }
+            match given.read() {
+                Ok(entry) => {
+                    let shown = ShownKey {
+                        key: format!("{}{}", key.path, entry.shown_key),
+                        value: entry.shown_value,
+                        layer: layer.at(given.node.line),
+                    };
+                    self.shown_properties.insert(entry.name.clone(), shown);
+                    self.config.kafka.properties.insert(entry.name, entry.property);
+                }
+                Err(problem) => self.problem(key, problem, &layer),
+            }
+            seen.insert(given.target().to_owned(), given);
+        }
+    }
+
+    /// Sets the properties that variables give, by their names and values.
+    pub(super) fn set_property_texts(&mut self, texts: Vec<(String, String, Layer)>) {
+        let Some(key) = find(PROPERTIES) else { return };
+        let nodes: Vec<_> = texts
+            .into_iter()
+            .map(|(name, text, layer)| (name, Node::new(Value::Text(text)), layer))
+            .collect();
+        let given = nodes.iter().map(|(name, node, layer)| {
+            let name = name.clone();
+            (Given { name, node }, layer.clone())
+        });
+        self.set_properties(key, given.collect());
+    }
+
+    /// Notes a mistake.
+    pub(super) fn mistake(&mut self, mistake: Mistake) {
+        self.mistakes.push(mistake);
+    }
+
+    fn show(&mut self, key: &'static Key, node: &Node, layer: &Layer) {
+        let value = match &key.kind {
+            // Each property is shown by itself.
+            Kind::Properties => "{}".to_owned(),
+            Kind::Users => users::shown(node),
+            _ => node.to_toml(|_| false),
+        };
+        let shown = ShownKey { key: key.path.to_owned(), value, layer: layer.at(node.line) };
+        self.shown.insert(key.path, shown);
+    }
+
+    fn problem(&mut self, key: &Key, problem: Problem, layer: &Layer) {
+        let remedy = problem.remedy.unwrap_or_else(|| format!("write {}", key.kind.form()));
+        self.mistakes.push(Mistake {
+            layer: layer.at(problem.line),
+            key: Some(format!("{}{}", key.path, problem.part)),
+            wrong: problem.wrong,
+            remedy,
+        });
+    }
+}

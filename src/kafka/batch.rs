@@ -1,0 +1,125 @@
+//! Records on their way from the client to the aggregator.
+//!
+//! Owns the bytes of up to some thousand records in one buffer, so that a batch
+//! costs a few allocations whatever it holds. Records of one partition stand in
+//! the order of their offsets.
+
+use std::ops::Range;
+
+use crate::log::{NextOffset, Partition};
+use crate::room::Timestamp;
+
+/// Some records, and the partitions' ends that were reached behind them.
+#[derive(Debug, Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    records: Vec<Slot>,
+    ends: Vec<(Partition, NextOffset)>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    partition: Partition,
+    offset: i64,
+    timestamp: Option<Timestamp>,
+    key: Option<Range<usize>>,
+    value: Option<Range<usize>>,
+    if_unknown: bool,
+}
+
+/// One record, borrowed from its batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchRecord<'a> {
+    /// The partition it came from.
+    pub partition: Partition,
+    /// Its offset there.
+    pub offset: i64,
+    /// Kafka's timestamp of it.
+    pub timestamp: Option<Timestamp>,
+    /// The key's bytes.
+    pub key: Option<&'a [u8]>,
+    /// The value's bytes; none is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// Whether it has the header [`crate::decode::IF_UNKNOWN_HEADER`].
+    pub if_unknown: bool,
+}
+
+impl Batch {
+    /// Adds a copy of a record.
+    pub fn push(&mut self, record: &BatchRecord<'_>) {
+        let BatchRecord { partition, offset, timestamp, if_unknown, .. } = *record;
+        let key = self.keep(record.key);
+        let value = self.keep(record.value);
+        self.records.push(Slot { partition, offset, timestamp, key, value, if_unknown });
+    }
+
+    /// Notes that a partition has been read up to `end`, behind the records so far.
+    pub fn reach_end(&mut self, partition: Partition, end: NextOffset) {
+        self.ends.push((partition, end));
+    }
+
+    /// The records in the order in which they came.
+    pub fn records(&self) -> impl Iterator<Item = BatchRecord<'_>> {
+        let bytes = |range: &Option<Range<usize>>| range.clone().map(|range| &self.bytes[range]);
+        self.records.iter().map(move |slot| BatchRecord {
+            partition: slot.partition,
+            offset: slot.offset,
+            timestamp: slot.timestamp,
+            key: bytes(&slot.key),
+            value: bytes(&slot.value),
+            if_unknown: slot.if_unknown,
+        })
+    }
+
+    /// The ends that were reached.
+    pub fn ends(&self) -> &[(Partition, NextOffset)] {
+        &self.ends
+    }
+
+    /// How many records it holds.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.ends.is_empty()
+    }
+
+    fn keep(&mut self, bytes: Option<&[u8]>) -> Option<Range<usize>> {
+        bytes.map(|bytes| {
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(bytes);
+            start..self.bytes.len()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_gives_back_what_was_put_in() {
+        let record = |offset, key, value| BatchRecord {
+            partition: Partition(1),
+            offset,
+            timestamp: Some(Timestamp::from_millis(offset)),
+            key,
+            value,
+            if_unknown: offset == 3,
+        };
+        let records = [
+            record(1, Some(&b"key"[..]), Some(&b"value"[..])),
+            record(2, None, None),
+            record(3, Some(b""), Some(b"")),
+        ];
+        let mut batch = Batch::default();
+        assert!(batch.is_empty());
+        records.iter().for_each(|record| batch.push(record));
+        batch.reach_end(Partition(1), NextOffset::at(4));
+        assert_eq!(batch.records().collect::<Vec<_>>(), records);
+        assert_eq!(batch.ends(), [(Partition(1), NextOffset::at(4))]);
+        assert_eq!(batch.len(), 3);
+    }
+}

@@ -1,0 +1,201 @@
+//! How a client is set up: the properties that are ours, and the user's beside them.
+//!
+//! Owns every librdkafka property that decides whether a count is right; a user
+//! cannot change those, and may add any other.
+
+use std::collections::BTreeMap;
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::BaseConsumer;
+use rdkafka::error::{KafkaError, KafkaResult};
+
+use crate::kafka::context::Context;
+
+/// Where the topic is, and how to speak to its broker.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// `host:port`, several with commas.
+    pub bootstrap_servers: String,
+    /// The topic's name.
+    pub topic: String,
+    /// librdkafka properties of the user's, secrets and all: never printed.
+    pub properties: Properties,
+}
+
+/// The user's librdkafka properties by name; prints names only.
+#[derive(Clone, Default)]
+pub struct Properties(pub BTreeMap<String, String>);
+
+impl std::fmt::Debug for Properties {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// A property that this build cannot take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PropertyFault {
+    /// The property, if it is one alone.
+    pub property: Option<String>,
+    /// What is wrong and what to do; never the value.
+    pub problem: String,
+}
+
+/// What decides whether a count is right: set for every consumer, whatever the
+/// user says. `docs/kafka.md` gives the reason of each.
+const OURS: [(&str, &str); 7] = [
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    ("auto.offset.reset", "error"),
+    ("enable.partition.eof", "true"),
+    ("isolation.level", "read_committed"),
+    ("check.crcs", "true"),
+    ("allow.auto.create.topics", "false"),
+];
+
+/// Set for every client where the user does not say otherwise. A consumer wants
+/// a group's name even if it joins none; the back-off of 5 ms (the client's own
+/// is a second) keeps a consumer that is slower than its fetcher from sleeping.
+const DEFAULTS: [(&str, &str); 4] = [
+    ("client.id", "roomtally"),
+    ("reconnect.backoff.max.ms", "1000"),
+    ("topic.metadata.refresh.interval.ms", "10000"),
+    ("log.connection.close", "false"),
+];
+const CONSUMER_DEFAULTS: [(&str, &str); 2] = [("group.id", "roomtally"), ("fetch.queue.backoff.ms", "5")];
+
+impl Connection {
+    /// A consumer of this connection, reading nothing yet.
+    pub(super) fn consumer(&self, context: Context) -> KafkaResult<BaseConsumer<Context>> {
+        let mut config = self.client(&CONSUMER_DEFAULTS);
+        for (name, value) in OURS {
+            config.set(name, value);
+        }
+        config.create_with_context(context)
+    }
+
+    /// Settings that every client shares, over the defaults of one kind of client.
+    pub(super) fn client(&self, kind: &[(&str, &str)]) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        for (name, value) in DEFAULTS.iter().chain(kind) {
+            config.set(*name, *value);
+        }
+        for (name, value) in &self.properties.0 {
+            config.set(name, value);
+        }
+        config.set("bootstrap.servers", &self.bootstrap_servers);
+        config
+    }
+
+    /// Everything about the properties that this build of librdkafka refuses;
+    /// no broker is asked.
+    pub fn faults(&self) -> Vec<PropertyFault> {
+        let mut faults: Vec<_> =
+            self.properties.0.iter().filter_map(|(name, value)| fault_of(name, value)).collect();
+        if faults.is_empty() {
+            let unconnected = Self { bootstrap_servers: String::new(), ..self.clone() };
+            if let Err(error) = unconnected.consumer(Context::default()) {
+                faults.push(PropertyFault { property: None, problem: describe(&error) });
+            }
+        }
+        faults
+    }
+}
+
+fn fault_of(name: &str, value: &str) -> Option<PropertyFault> {
+    let fault = |problem| Some(PropertyFault { property: Some(name.to_owned()), problem });
+    if let Some(feature) = missing_feature(name, value) {
+        return fault(format!(
+            "needs a build with the cargo feature `{feature}`: cargo build --release --features {feature}"
+        ));
+    }
+    let mut alone = ClientConfig::new();
+    alone.set(name, value);
+    match alone.create_native_config() {
+        Ok(_) => None,
+        Err(error) => fault(describe(&error)),
+    }
+}
+
+/// The feature that a property needs and this build was made without.
+fn missing_feature(name: &str, value: &str) -> Option<&'static str> {
+    let value = value.to_ascii_lowercase();
+    let tls = name.starts_with("ssl.")
+        || name == "enable.ssl.certificate.verification"
+        || (name == "security.protocol" && matches!(value.as_str(), "ssl" | "sasl_ssl"))
+        || (is_mechanism(name) && value.starts_with("scram-"));
+    let gssapi = name.starts_with("sasl.kerberos.") || (is_mechanism(name) && value == "gssapi");
+    if tls && cfg!(not(any(feature = "tls", feature = "tls-vendored"))) {
+        Some("tls")
+    } else if gssapi && cfg!(not(feature = "gssapi")) {
+        Some("gssapi")
+    } else {
+        None
+    }
+}
+
+fn is_mechanism(name: &str) -> bool {
+    matches!(name, "sasl.mechanism" | "sasl.mechanisms")
+}
+
+/// What librdkafka says, without the value, which may be a secret.
+fn describe(error: &KafkaError) -> String {
+    match error {
+        KafkaError::ClientConfig(_, description, _, value) if !value.is_empty() => {
+            description.replace(value.as_str(), "…")
+        }
+        KafkaError::ClientConfig(_, description, ..) | KafkaError::ClientCreation(description) => {
+            description.clone()
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(properties: &[(&str, &str)]) -> Vec<PropertyFault> {
+        let named = properties.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+        Connection {
+            bootstrap_servers: "localhost:9092".to_owned(),
+            topic: "livechat.rooms".to_owned(),
+            properties: Properties(named.collect()),
+        }
+        .faults()
+    }
+
+    #[test]
+    fn good_properties_have_no_fault() {
+        assert_eq!(faults(&[]), []);
+        assert_eq!(faults(&[("fetch.min.bytes", "10"), ("client.id", "me")]), []);
+    }
+
+    #[test]
+    fn every_bad_property_is_named_and_no_value_is_shown() {
+        let found = faults(&[("fetch.min.bytes", "hunter2"), ("no.such.thing", "1")]);
+        let names: Vec<_> = found.iter().filter_map(|fault| fault.property.as_deref()).collect();
+        assert_eq!(names, ["fetch.min.bytes", "no.such.thing"]);
+        assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
+    }
+
+    #[cfg(not(any(feature = "tls", feature = "tls-vendored")))]
+    #[test]
+    fn a_property_that_needs_tls_names_the_feature() {
+        for property in [
+            ("security.protocol", "SASL_SSL"),
+            ("ssl.ca.location", "/x"),
+            ("sasl.mechanism", "SCRAM-SHA-256"),
+        ] {
+            let found = faults(&[property]);
+            assert!(found.len() == 1 && found[0].problem.contains("feature `tls`"), "{found:?}");
+        }
+    }
+
+    #[cfg(not(feature = "gssapi"))]
+    #[test]
+    fn a_property_that_needs_kerberos_names_the_feature() {
+        let found = faults(&[("sasl.mechanisms", "GSSAPI")]);
+        assert!(found.len() == 1 && found[0].problem.contains("feature `gssapi`"), "{found:?}");
+    }
+}

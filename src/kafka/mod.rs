@@ -1,0 +1,105 @@
+//! Everything that speaks to Kafka; the only module that knows its client.
+//!
+//! Owns two threads towards the log: [`Reader`] takes records from the
+//! partitions it is given, [`Watch`] looks every second whether broker and topic
+//! are there and where the partitions end. Both tell what they see as
+//! [`LogEvent`]s over one bounded channel. Neither decides anything: positions
+//! and their meaning belong to whoever receives the events.
+
+mod batch;
+mod connection;
+mod context;
+mod embedded;
+mod inspect;
+mod producer;
+#[allow(unsafe_code, reason = "the batch interface of librdkafka, which rdkafka does not expose")]
+mod queue;
+mod reader;
+mod watch;
+
+pub use batch::{Batch, BatchRecord};
+pub use connection::{Connection, Properties, PropertyFault};
+pub use embedded::EmbeddedBroker;
+pub use inspect::{Inspection, inspect};
+pub use producer::{ProduceError, Producer};
+pub use reader::Reader;
+pub use watch::Watch;
+
+use crate::log::{NextOffset, Partition};
+use crate::room::Timestamp;
+
+/// What the threads towards the log tell.
+#[derive(Debug)]
+pub enum LogEvent {
+    /// Records, and ends of partitions reached behind them.
+    Batch(Batch),
+    /// A partition that cannot be read on.
+    Fault(Fault),
+    /// The topic as it is.
+    Sighted(Sighting),
+    /// The topic cannot be seen.
+    OutOfSight(OutOfSight),
+    /// The reader has ended; no more records will come.
+    ReaderEnded,
+}
+
+/// Why a partition cannot be read on, as the client puts it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Which partition, if the client said.
+    pub partition: Option<Partition>,
+    /// What is wrong.
+    pub kind: FaultKind,
+    /// The client's words.
+    pub message: String,
+}
+
+/// What is wrong with a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultKind {
+    /// The log has no record at our position, before its start or past its end.
+    OutOfRange,
+    /// A batch of records does not match its checksum.
+    BadBatch,
+    /// Something that may pass.
+    Other,
+}
+
+/// The topic as it was at one instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// Before the broker was asked.
+    pub at: Timestamp,
+    /// Every partition, in order.
+    pub partitions: Vec<PartitionBounds>,
+}
+
+/// Where the log of one partition begins and ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartitionBounds {
+    /// Which.
+    pub partition: Partition,
+    /// The offset of the first record that is still there.
+    pub begin: NextOffset,
+    /// The end of what can be read: before the first open transaction.
+    pub end: NextOffset,
+}
+
+/// Why the topic cannot be seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutOfSight {
+    /// The broker answers that there is no such topic.
+    TopicAbsent,
+    /// No answer, or none of use.
+    BrokerAway {
+        /// What the client said last.
+        reason: String,
+    },
+}
+
+impl OutOfSight {
+    /// Whether both mean the same, whatever words the client finds for it.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+}

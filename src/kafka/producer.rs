@@ -1,0 +1,201 @@
+//! Writing room events to the topic, so that none is lost unnoticed.
+//!
+//! Owns the count of what Kafka has acknowledged. Invariant: a record counts as
+//! acknowledged only when every in-sync replica has it, once (the idempotent
+//! producer), and the first failure is kept and reported.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+
+use crate::decode::IF_UNKNOWN_HEADER;
+use crate::kafka::connection::Connection;
+use crate::kafka::watch::Looking;
+use crate::kafka::{LogEvent, OutOfSight};
+use crate::room::Timestamp;
+
+/// How records go out where the user does not say otherwise. The partitioner is
+/// the Java clients', so that a key finds the same partition from either side.
+const DEFAULTS: [(&str, &str); 3] =
+    [("linger.ms", "20"), ("partitioner", "murmur2_random"), ("queue.buffering.max.messages", "500000")];
+
+/// Why records did not all arrive.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProduceError {
+    /// No answer from the broker.
+    #[error(
+        "cannot reach Kafka at {bootstrap_servers}: {reason}; is the broker running, and the address right?"
+    )]
+    Unreachable {
+        /// The address that was tried.
+        bootstrap_servers: String,
+        /// What the client said.
+        reason: String,
+    },
+    /// The broker has no such topic.
+    #[error(
+        "Kafka at {bootstrap_servers} has no topic {topic}; create it first, keyed records want its partitions fixed"
+    )]
+    TopicAbsent {
+        /// The address that was asked.
+        bootstrap_servers: String,
+        /// The missing topic.
+        topic: String,
+    },
+    /// The client could not be made, or took a record no more.
+    #[error("Kafka's client refuses: {0}")]
+    Client(String),
+    /// Records that were sent and not acknowledged.
+    #[error("{failed} records were not acknowledged, the first because: {reason}")]
+    NotAcknowledged {
+        /// How many.
+        failed: u64,
+        /// The first failure.
+        reason: String,
+    },
+}
+
+/// Writes records to one topic.
+pub struct Producer {
+    client: BaseProducer<Deliveries>,
+    deliveries: Deliveries,
+    topic: String,
+}
+
+/// What became of the records so far.
+#[derive(Clone, Default)]
+struct Deliveries(Arc<DeliveryCounts>);
+
+#[derive(Default)]
+struct DeliveryCounts {
+    acknowledged: AtomicU64,
+    failed: AtomicU64,
+    first_failure: Mutex<Option<String>>,
+}
+
+impl Producer {
+    /// Connects to the topic, which must be there.
+    ///
+    /// # Errors
+    /// When the broker does not answer, the topic is absent, or the client's
+    /// properties are refused.
+    pub fn connect(connection: &Connection, now: Timestamp) -> Result<Self, ProduceError> {
+        let refused = |error: KafkaError| ProduceError::Client(error.to_string());
+        let looking = Looking::new(connection.clone()).map_err(refused)?;
+        let bootstrap_servers = connection.bootstrap_servers.clone();
+        match looking.look(now) {
+            LogEvent::OutOfSight(OutOfSight::TopicAbsent) => {
+                return Err(ProduceError::TopicAbsent { bootstrap_servers, topic: connection.topic.clone() });
+            }
+            LogEvent::OutOfSight(OutOfSight::BrokerAway { reason }) => {
+                return Err(ProduceError::Unreachable { bootstrap_servers, reason });
+            }
+            _ => {}
+        }
+        let deliveries = Deliveries::default();
+        let mut config = connection.client(&DEFAULTS);
+        config.set("enable.idempotence", "true");
+        let client = config.create_with_context(deliveries.clone()).map_err(refused)?;
+        Ok(Self { client, deliveries, topic: connection.topic.clone() })
+    }
+
+    /// Hands a record to the client, which sends it soon; waits while the
+    /// client's buffer is full.
+    ///
+    /// # Errors
+    /// When the client takes no more, or an earlier record was not acknowledged.
+    pub fn send(&self, key: &str, value: &[u8], if_unknown: bool) -> Result<(), ProduceError> {
+        let mut record = BaseRecord::to(&self.topic).key(key).payload(value);
+        if if_unknown {
+            let header = Header { key: IF_UNKNOWN_HEADER, value: Some("") };
+            record = record.headers(OwnedHeaders::new().insert(header));
+        }
+        loop {
+            match self.client.send(record) {
+                Ok(()) => break,
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), unsent)) => {
+                    record = unsent;
+                    self.client.poll(Duration::from_millis(100));
+                    self.failure()?;
+                }
+                Err((error, _)) => return Err(ProduceError::Client(error.to_string())),
+            }
+        }
+        self.client.poll(Duration::ZERO);
+        self.failure()
+    }
+
+    /// Waits until every record sent is acknowledged or given up; `each` sees the
+    /// acknowledged ones on the way.
+    ///
+    /// # Errors
+    /// When some were not acknowledged.
+    pub fn finish(&self, mut each: impl FnMut(u64)) -> Result<u64, ProduceError> {
+        while self.client.in_flight_count() > 0 {
+            // `flush` sends at once what waits for company, and serves deliveries.
+            let _ = self.client.flush(Duration::from_millis(100));
+            each(self.acknowledged());
+        }
+        self.failure()?;
+        Ok(self.acknowledged())
+    }
+
+    /// Waits until every record sent so far is acknowledged, for at most `timeout`.
+    pub fn settle(&self, timeout: Duration) -> Result<u64, ProduceError> {
+        let deadline = Instant::now() + timeout;
+        while self.client.in_flight_count() > 0 && Instant::now() < deadline {
+            let _ = self.client.flush(Duration::from_millis(100));
+        }
+        self.failure()?;
+        Ok(self.acknowledged())
+    }
+
+    /// How many records Kafka has acknowledged so far.
+    pub fn acknowledged(&self) -> u64 {
+        self.deliveries.0.acknowledged.load(Ordering::Relaxed)
+    }
+
+    fn failure(&self) -> Result<(), ProduceError> {
+        let counts = &self.deliveries.0;
+        let failed = counts.failed.load(Ordering::Relaxed);
+        if failed == 0 {
+            return Ok(());
+        }
+        let reason = counts.first_failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Err(ProduceError::NotAcknowledged { failed, reason: reason.unwrap_or_default() })
+    }
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, _level: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!(target: "librdkafka", facility, "{message}");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(target: "librdkafka", %error, "{reason}");
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        match result {
+            Ok(_) => {
+                self.0.acknowledged.fetch_add(1, Ordering::Relaxed);
+            }
+            Err((error, _)) => {
+                self.0.failed.fetch_add(1, Ordering::Relaxed);
+                let mut first = self.0.first_failure.lock().unwrap_or_else(PoisonError::into_inner);
+                first.get_or_insert_with(|| error.to_string());
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Records from librdkafka's queue, many at a time, with what rdkafka drops.
+//!
+//! Owns the one `unsafe` of the package. `BaseConsumer::poll` hands over one
+//! record a call at half the pace of `rd_kafka_consume_batch_queue`, and its
+//! errors name neither partition nor offset; an end of partition without its
+//! offset would leave the position in front of a transaction's markers.
+//!
+//! Safety. The queue is a counted reference that is given back before the
+//! consumer it belongs to is closed (fields drop in order). Each message the
+//! call hands out is ours until `rd_kafka_message_destroy`, which is called for
+//! exactly those, once, after their bytes have been copied; a message that is an
+//! error carries its text in `payload` and no key. Pointers are read only when
+//! they are not null, and for the length that stands beside them.
+
+use std::ffi::CStr;
+use std::ptr;
+use std::slice;
+use std::time::Duration;
+
+use rdkafka::bindings as native;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::types::RDKafkaRespErr;
+
+use crate::kafka::context::Context;
+use crate::kafka::{Batch, BatchRecord, Fault, FaultKind};
+use crate::log::{NextOffset, Partition};
+use crate::room::Timestamp;
+
+/// The header's name as C wants it.
+const IF_UNKNOWN_HEADER: &CStr = c"roomtally-if-unknown";
+
+/// A consumer that is read in batches.
+pub(super) struct Queue {
+    source: QueueRef,
+    consumer: BaseConsumer<Context>,
+    messages: Vec<*mut native::rd_kafka_message_t>,
+}
+
+// Safety: the pointers in `messages` are only alive inside `take`, and librdkafka's
+// queues and clients may be used from any thread.
+unsafe impl Send for Queue {}
+
+/// A counted reference to a client's queue.
+struct QueueRef(*mut native::rd_kafka_queue_t);
+
+impl Drop for QueueRef {
+    fn drop(&mut self) {
+        // Safety: the reference is ours and given back once.
+        unsafe { native::rd_kafka_queue_destroy(self.0) };
+    }
+}
+
+impl Queue {
+    /// Reads what `consumer` is assigned, at most `capacity` records at a time.
+    pub(super) fn new(consumer: BaseConsumer<Context>, capacity: usize) -> Self {
+        // Safety: the client is alive; a consumer with a group.id has this queue.
+        let source = QueueRef(unsafe { native::rd_kafka_queue_get_consumer(consumer.client().native_ptr()) });
+        Self { source, consumer, messages: vec![ptr::null_mut(); capacity] }
+    }
+
+    pub(super) fn consumer(&self) -> &BaseConsumer<Context> {
+        &self.consumer
+    }
+
+    /// Waits up to `timeout` for a record, then takes all that are there, up to
+    /// the capacity. Faults go to `fault`.
+    pub(super) fn take(&mut self, timeout: Duration, batch: &mut Batch, mut fault: impl FnMut(Fault)) {
+        let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+        let mut taken = self.consume(timeout_ms, 0, 1);
+        if taken == 1 {
+            taken += self.consume(0, 1, self.messages.len());
+        }
+        for &message in &self.messages[..taken] {
+            // Safety: the call handed out this message, and nobody else holds it.
+            unsafe {
+                read(&*message, batch, &mut fault);
+                native::rd_kafka_message_destroy(message);
+            }
+        }
+    }
+
+    /// Fills `messages[from..to]` as far as there are some; says how many.
+    fn consume(&mut self, timeout_ms: i32, from: usize, to: usize) -> usize {
+        let free = &mut self.messages[from..to];
+        // Safety: the queue is alive, and `free` is as long as said.
+        let taken = unsafe {
+            native::rd_kafka_consume_batch_queue(self.source.0, timeout_ms, free.as_mut_ptr(), free.len())
+        };
+        usize::try_from(taken).unwrap_or(0)
+    }
+}
+
+/// Copies one message into the batch, or reports what it says.
+///
+/// # Safety
+/// The message must be one that librdkafka handed out and has not taken back.
+unsafe fn read(message: &native::rd_kafka_message_t, batch: &mut Batch, fault: &mut impl FnMut(Fault)) {
+    let partition = Partition(message.partition);
+    match message.err {
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {
+            let record = BatchRecord {
+                partition,
+                offset: message.offset,
+                // Safety: as this function's own.
+                timestamp: unsafe { timestamp(message) },
+                key: unsafe { bytes(message.key.cast(), message.key_len) },
+                value: unsafe { bytes(message.payload.cast(), message.len) },
+                if_unknown: unsafe { has_if_unknown_header(message) },
+            };
+            batch.push(&record);
+        }
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR__PARTITION_EOF => {
+            batch.reach_end(partition, NextOffset::at(message.offset));
+        }
+        error => {
+            // Safety: as this function's own.
+            let text = unsafe { bytes(message.payload.cast(), message.len) }.unwrap_or_default();
+            let message_text = String::from_utf8_lossy(text);
+            fault(Fault {
+                partition: (!message.rkt.is_null()).then_some(partition),
+                kind: kind(error),
+                message: format!("{error:?}: {message_text}"),
+            });
+        }
+    }
+}
+
+fn kind(error: RDKafkaRespErr) -> FaultKind {
+    match error {
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET
+        | RDKafkaRespErr::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE => FaultKind::OutOfRange,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR__BAD_MSG
+        | RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_MSG
+        | RDKafkaRespErr::RD_KAFKA_RESP_ERR__BAD_COMPRESSION => FaultKind::BadBatch,
+        _ => FaultKind::Other,
+    }
+}
+
+/// # Safety
+/// `start` must be null or point to `length` bytes that live for `'a`.
+unsafe fn bytes<'a>(start: *const u8, length: usize) -> Option<&'a [u8]> {
+    // Safety: as this function's own.
+    (!start.is_null()).then(|| unsafe { slice::from_raw_parts(start, length) })
+}
+
+/// # Safety
+/// As [`read`].
+unsafe fn timestamp(message: &native::rd_kafka_message_t) -> Option<Timestamp> {
+    let mut kind = native::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+    // Safety: the message is alive, and `kind` is ours to be written to.
+    let ms = unsafe { native::rd_kafka_message_timestamp(message, &raw mut kind) };
+    let available = kind != native::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+    (available && ms >= 0).then(|| Timestamp::from_millis(ms))
+}
+
+/// # Safety
+/// As [`read`].
+unsafe fn has_if_unknown_header(message: &native::rd_kafka_message_t) -> bool {
+    let mut headers = ptr::null_mut();
+    // Safety: the message is alive; its headers, if any, stay its own.
+    let found = unsafe { native::rd_kafka_message_headers(message, &raw mut headers) };
+    if found != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+        return false;
+    }
+    let (mut value, mut size) = (ptr::null(), 0);
+    // Safety: the headers are alive as long as their message.
+    let found = unsafe {
+        native::rd_kafka_header_get_last(headers, IF_UNKNOWN_HEADER.as_ptr(), &raw mut value, &raw mut size)
+    };
+    found == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
+}

@@ -1,0 +1,10 @@
+//! What the service shows of itself to people and machines beside its answers.
+
+mod log;
+pub mod metrics;
+mod progress;
+mod sampler;
+
+pub use log::init as init_log;
+pub use progress::{Progress, is_terminal};
+pub use sampler::Sampler;
