@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc;
-use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use chrono::Utc;
@@ -29,9 +28,6 @@ use crate::telemetry::metrics::Metrics;
 /// about a thousand records.
 const BATCHES_ON_THE_WAY: usize = 16;
 
-/// How often histograms are condensed, so that they do not grow between scrapes.
-const METRICS_UPKEEP: Duration = Duration::from_secs(5);
-
 /// A running service.
 #[derive(Debug)]
 pub struct Service {
@@ -50,12 +46,11 @@ impl Service {
     /// When a thread or the Kafka client cannot be made.
     pub fn start(config: &Config, listener: TcpListener) -> anyhow::Result<Self> {
         let status = Status::default();
-        let metrics = Metrics::new();
         let (writer, reader) = tally::tally(config.limits.departments);
         let counting = Counting::new(writer, limits(config));
-        let api = Api::new(reader, status.clone(), metrics.clone(), &config.http, &config.auth);
+        let api = Api::new(reader, status.clone(), Metrics::new(), &config.http, &config.auth);
         let (stop_counting, stop_serving) = (CancellationToken::new(), CancellationToken::new());
-        let serving = tokio::spawn(keep_up(metrics, api::serve(listener, api, stop_serving.clone())));
+        let serving = tokio::spawn(api::serve(listener, api, stop_serving.clone()));
         let counting = count(config, counting, status.clone(), &stop_counting)?;
         Ok(Self { status, counting, serving, stop_counting, stop_serving })
     }
@@ -110,17 +105,6 @@ fn count(
         aggregator.run(&events, &reader);
         reader.join()
     }))
-}
-
-async fn keep_up(metrics: Metrics, serving: impl Future<Output = ()>) {
-    let mut due = tokio::time::interval(METRICS_UPKEEP);
-    let mut serving = std::pin::pin!(serving);
-    loop {
-        tokio::select! {
-            () = &mut serving => return,
-            _ = due.tick() => metrics.upkeep(),
-        }
-    }
 }
 
 /// The wall clock: the one place where it is read.

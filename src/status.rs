@@ -374,3 +374,144 @@ impl State {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const P: [Partition; 2] = [Partition(0), Partition(1)];
+
+    fn at(offset: i64) -> NextOffset {
+        NextOffset::at(offset)
+    }
+
+    fn ts(ms: i64) -> Timestamp {
+        Timestamp::from_millis(ms)
+    }
+
+    fn ends(at_ms: i64, offsets: [i64; 2]) -> Ends {
+        Ends { at: ts(at_ms), ends: P.into_iter().zip(offsets.map(at)).collect() }
+    }
+
+    /// Two partitions of which the log held 10 and 0 records at start.
+    fn started() -> (Status, Positions) {
+        let status = Status::default();
+        status.follow(&[(P[0], at(0), at(10)), (P[1], at(0), at(0))]);
+        status.heard_ends(ends(1_000, [10, 0]));
+        let mut positions = Positions::default();
+        for partition in P {
+            positions.begin(partition, at(0));
+        }
+        (status, positions)
+    }
+
+    fn apply_to(status: &Status, positions: &mut Positions, partition: Partition, end: i64, newest: i64) {
+        positions.reach(partition, at(end));
+        status.applied(positions, &[(partition, ts(newest))], &EventCounts::default());
+    }
+
+    #[test]
+    fn no_answer_is_given_before_every_partition_has_reached_the_end_it_had_at_start() {
+        assert!(!Status::default().readiness().ready);
+        let (status, mut positions) = started();
+        assert_eq!(status.complete_as_of(), None);
+        apply_to(&status, &mut positions, P[0], 9, 0);
+        assert_eq!((status.complete_as_of(), status.readiness().ready), (None, false));
+        apply_to(&status, &mut positions, P[0], 10, 0);
+        assert_eq!((status.complete_as_of(), status.readiness().ready), (Some(ts(1_000)), true));
+    }
+
+    #[test]
+    fn a_client_at_the_end_of_a_log_is_current_whatever_the_end_was_said_to_be() {
+        let (status, mut positions) = started();
+        apply_to(&status, &mut positions, P[0], 9, 0);
+        status.reached_end(P[0]);
+        assert!(status.readiness().partitions.iter().all(|partition| partition.current));
+        // But no answer is known to be complete before the broker said so too.
+        assert_eq!(status.complete_as_of(), None);
+        status.heard_ends(ends(2_000, [9, 0]));
+        status.heard_ends(ends(3_000, [9, 0]));
+        apply_to(&status, &mut positions, P[0], 10, 0);
+        assert_eq!(status.complete_as_of(), Some(ts(3_000)));
+    }
+
+    #[test]
+    fn the_answer_is_as_old_as_the_last_end_that_was_reached() {
+        let (status, mut positions) = started();
+        apply_to(&status, &mut positions, P[0], 10, 0);
+        status.heard_ends(ends(2_000, [12, 0]));
+        assert_eq!(status.complete_as_of(), Some(ts(1_000)));
+        status.heard_ends(ends(3_000, [15, 1]));
+        status.heard_ends(ends(4_000, [20, 1]));
+        apply_to(&status, &mut positions, P[0], 12, 0);
+        assert_eq!(status.complete_as_of(), Some(ts(2_000)), "the oldest end is not forgotten");
+        apply_to(&status, &mut positions, P[0], 20, 0);
+        apply_to(&status, &mut positions, P[1], 1, 0);
+        assert_eq!(status.complete_as_of(), Some(ts(4_000)));
+    }
+
+    #[test]
+    fn a_partition_found_later_is_caught_up_with_while_answers_go_on() {
+        let (status, mut positions) = started();
+        apply_to(&status, &mut positions, P[0], 10, 0);
+        let new = Partition(2);
+        status.follow(&[(new, at(0), at(5))]);
+        let readiness = status.readiness();
+        assert!(readiness.ready && !readiness.partitions[2].current);
+        let mut later = ends(2_000, [10, 0]);
+        later.ends.insert(new, at(5));
+        status.heard_ends(later);
+        assert_eq!(status.complete_as_of(), Some(ts(1_000)));
+        positions.begin(new, at(0));
+        apply_to(&status, &mut positions, new, 5, 0);
+        assert_eq!(status.complete_as_of(), Some(ts(2_000)));
+    }
+
+    #[test]
+    fn a_stop_takes_readiness_back_and_is_counted_once() {
+        let (status, mut positions) = started();
+        apply_to(&status, &mut positions, P[0], 10, 0);
+        let stop = Stop { reason: StopReason::Gap, from: at(10), to: at(15) };
+        status.stop(P[0], stop);
+        status.stop(P[0], Stop { reason: StopReason::BeyondEnd, ..stop });
+        assert_eq!((status.complete_as_of(), status.readiness().ready), (None, false));
+        assert_eq!(status.readiness().partitions[0].stop, Some(stop));
+        assert_eq!(status.stops().map(|(_, stops)| stops), [1, 0, 0]);
+    }
+
+    #[test]
+    fn lag_counts_what_can_be_read_and_ages_while_records_are_behind() {
+        let (status, mut positions) = started();
+        let lag =
+            |now| status.lag(ts(now)).into_iter().map(|lag| (lag.records, lag.seconds)).collect::<Vec<_>>();
+        assert_eq!(lag(9_000), [(10, None), (0, Some(0.0))]);
+        apply_to(&status, &mut positions, P[0], 4, 5_000);
+        assert_eq!(lag(9_000), [(6, Some(4.0)), (0, Some(0.0))]);
+        apply_to(&status, &mut positions, P[0], 12, 6_000);
+        assert_eq!(lag(9_000), [(0, Some(0.0)), (0, Some(0.0))]);
+        assert_eq!(status.newest_record(), Some(ts(6_000)));
+    }
+
+    #[test]
+    fn a_log_that_begins_later_says_where() {
+        let status = Status::default();
+        status.follow(&[(P[0], at(7), at(7)), (P[1], at(0), at(0))]);
+        let begins: Vec<_> =
+            status.readiness().partitions.iter().map(|partition| partition.begins_at).collect();
+        assert_eq!(begins, [Some(at(7)), None]);
+    }
+
+    #[test]
+    fn results_add_up_to_the_records() {
+        let mut events = EventCounts::default();
+        events.add(EventResult::Counted);
+        events.add(EventResult::Tombstone);
+        events.reject(RejectReason::NoTs);
+        assert_eq!(events.total(), 3);
+        assert_eq!(events.by_result().map(|(_, records)| records).sum::<u64>(), 3);
+        assert_eq!(
+            events.by_reason().filter(|&(_, records)| records > 0).collect::<Vec<_>>(),
+            [(RejectReason::NoTs, 1)]
+        );
+    }
+}

@@ -303,6 +303,7 @@ mod tests {
         RoomChange { room: RoomId::new(room).unwrap(), change }
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "the tables read better so")]
     fn department(id: &'static str) -> Option<DepartmentId<'static>> {
         Some(DepartmentId::new(id).unwrap())
     }

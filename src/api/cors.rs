@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Api;
+use super::refusal::ALLOW;
 
 /// The configured origins.
 #[derive(Debug)]
@@ -60,6 +61,7 @@ pub(super) async fn guard(State(api): State<Api>, request: Request, next: Next) 
 /// The methods and headers that the endpoint reads, good for ten minutes.
 fn preflight() -> Response {
     let headers = [
+        ALLOW,
         (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD"),
         (header::ACCESS_CONTROL_ALLOW_HEADERS, "x-user-id, x-auth-token, content-type"),
         (header::ACCESS_CONTROL_MAX_AGE, "600"),

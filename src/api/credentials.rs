@@ -8,10 +8,9 @@
 use std::fmt;
 
 use axum::http::{HeaderMap, HeaderName};
-use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::config::{Auth, UnauthorizedBody};
+use crate::config::{Auth, TokenHash, UnauthorizedBody};
 
 use super::refusal::Refusal;
 
@@ -25,7 +24,7 @@ pub(super) struct Credentials(Vec<Entry>);
 
 struct Entry {
     user_id: Box<[u8]>,
-    token_hash: [u8; 32],
+    token_hash: TokenHash,
     may_ask: Choice,
 }
 
@@ -39,7 +38,7 @@ impl Credentials {
     pub(super) fn new(auth: &Auth) -> Self {
         let entry = |user: &crate::config::User| Entry {
             user_id: user.id.as_bytes().into(),
-            token_hash: *user.token_hash.as_bytes(),
+            token_hash: user.token_hash.clone(),
             may_ask: Choice::from(u8::from(user.permissions.iter().any(|held| held == PERMISSION))),
         };
         Self(auth.users.iter().map(entry).collect())
@@ -51,10 +50,11 @@ impl Credentials {
         let unauthorized = Refusal::Unauthorized(body);
         let user_id = only_value(headers, &USER_ID).ok_or(unauthorized)?;
         let token = only_value(headers, &AUTH_TOKEN).ok_or(unauthorized)?;
-        let token_hash: [u8; 32] = Sha256::digest(token).into();
+        let token_hash = TokenHash::of(token);
         let (mut known, mut may_ask) = (Choice::from(0), Choice::from(0));
         for entry in &self.0 {
-            let matches = entry.user_id.as_ref().ct_eq(user_id) & entry.token_hash.ct_eq(&token_hash);
+            let matches = entry.user_id.as_ref().ct_eq(user_id)
+                & entry.token_hash.as_bytes().ct_eq(token_hash.as_bytes());
             known |= matches;
             may_ask |= matches & entry.may_ask;
         }

@@ -12,8 +12,8 @@ use crate::config::UnauthorizedBody;
 use super::query::Edge;
 use super::{JSON, NO_CACHE, NO_STORE, StaticHeader};
 
-/// What a method that is not allowed is told.
-const ALLOW: StaticHeader = (header::ALLOW, "GET, HEAD");
+/// The methods that every path has.
+pub(super) const ALLOW: StaticHeader = (header::ALLOW, "GET, HEAD");
 /// When to ask again for an answer that cannot be given yet, in seconds.
 const RETRY_AFTER: StaticHeader = (header::RETRY_AFTER, "1");
 

@@ -31,18 +31,18 @@ struct Findings {
 }
 
 impl Findings {
-    fn fine(&self, what: &str, text: &str) {
-        println!("ok    {what}: {text}");
-    }
-
-    fn warn(&self, what: &str, text: &str) {
-        println!("warn  {what}: {text}");
-    }
-
     fn fail(&mut self, what: &str, text: &str) {
         println!("FAIL  {what}: {text}");
         self.failed = true;
     }
+}
+
+fn fine(what: &str, text: &str) {
+    println!("ok    {what}: {text}");
+}
+
+fn warn(what: &str, text: &str) {
+    println!("warn  {what}: {text}");
 }
 
 impl Check {
@@ -50,9 +50,9 @@ impl Check {
         let loaded = self.config.load_and_log(self.topic.flags())?;
         let config = loaded.config;
         let mut findings = Findings::default();
-        findings.fine("configuration", "every key is known and valid");
+        fine("configuration", "every key is known and valid");
         if config.auth.users.is_empty() {
-            findings.warn(
+            warn(
                 "auth",
                 "no user is configured, so every question is refused with 401; see `roomtally token`",
             );
@@ -75,26 +75,26 @@ async fn kafka(config: &Config, findings: &mut Findings) {
             findings.fail("kafka", &format!("cannot reach {servers}: {reason}"));
         }
         Err(OutOfSight::TopicAbsent) => {
-            findings.fine("kafka", &format!("{servers} answers"));
+            fine("kafka", &format!("{servers} answers"));
             findings.fail(&topic, "is not there; create it, or name another with --topic");
         }
         Ok(found) => {
-            findings.fine("kafka", &format!("{servers} answers"));
+            fine("kafka", &format!("{servers} answers"));
             let records: u64 =
                 found.partitions.iter().map(|bounds| bounds.end.records_since(bounds.begin)).sum();
-            findings.fine(&topic, &format!("{} partitions, {records} offsets", found.partitions.len()));
-            warn_of_topic(&topic, &found, config, findings);
+            fine(&topic, &format!("{} partitions, {records} offsets", found.partitions.len()));
+            warn_of_topic(&topic, &found, config);
         }
     }
 }
 
 /// What of a topic will hurt sooner or later.
-fn warn_of_topic(topic: &str, found: &Inspection, config: &Config, findings: &Findings) {
+fn warn_of_topic(topic: &str, found: &Inspection, config: &Config) {
     let compacted = found.cleanup_policy.as_deref().is_some_and(|policy| policy.contains("compact"));
     let deletes = found.cleanup_policy.as_deref().is_none_or(|policy| policy.contains("delete"));
     if deletes && found.retention_ms.is_some_and(|ms| ms >= 0) {
         let hours = found.retention_ms.unwrap_or(0) / 3_600_000;
-        findings.warn(
+        warn(
             topic,
             &format!(
                 "records are deleted after {hours} h (retention.ms), and a start reads the topic from its \
@@ -103,25 +103,25 @@ fn warn_of_topic(topic: &str, found: &Inspection, config: &Config, findings: &Fi
         );
     }
     if deletes && found.retention_bytes.is_some_and(|bytes| bytes >= 0) {
-        findings.warn(
+        warn(
             topic,
             "old records are deleted by size (retention.bytes), and a start needs them; set it to -1",
         );
     }
     if found.partitions.iter().any(|bounds| bounds.begin.as_offset() > 0) {
-        findings.warn(topic, "its first records are gone already; what they created is not counted");
+        warn(topic, "its first records are gone already; what they created is not counted");
     }
     let limits = service::limits(config);
     let count = |wanted: fn(&Batch, &decode::Limits) -> usize| wanted(&found.sample, &limits);
     if compacted && count(partial_updates) > 0 {
-        findings.warn(
+        warn(
             topic,
             "it is compacted and has partial updates (room-updated): compaction keeps only the last record of \
              a room and loses its creation; turn compaction off, or send whole rooms",
         );
     }
     if found.partitions.len() > 1 && count(keys_without_room) > 0 {
-        findings.warn(
+        warn(
             topic,
             "it has several partitions, and records whose key names no room: changes of one room may be \
              applied in the wrong order; key the records by room id",
@@ -153,8 +153,8 @@ fn data_directory(dir: &Path, findings: &mut Findings) {
     let tried = std::fs::OpenOptions::new().write(true).create_new(true).open(&probe);
     let tried = tried.and_then(|_| std::fs::remove_file(&probe));
     match tried {
-        Ok(()) if place == dir => findings.fine(&name, "can be written to"),
-        Ok(()) => findings.fine(&name, "is not there yet, and can be made"),
+        Ok(()) if place == dir => fine(&name, "can be written to"),
+        Ok(()) => fine(&name, "is not there yet, and can be made"),
         Err(error) => findings.fail(&name, &format!("cannot be written to: {error}")),
     }
 }
@@ -162,7 +162,7 @@ fn data_directory(dir: &Path, findings: &mut Findings) {
 async fn address(listen: SocketAddr, findings: &mut Findings) {
     let name = format!("address {listen}");
     match TcpListener::bind(listen).await {
-        Ok(_) => findings.fine(&name, "is free"),
+        Ok(_) => fine(&name, "is free"),
         Err(error) => {
             findings.fail(&name, &format!("cannot listen there: {error}; choose another with http.listen"));
         }
