@@ -7,25 +7,22 @@
 //! else.
 
 mod counting;
+mod judge;
 mod watchdog;
 
 pub use counting::{Counting, Refusal};
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
+use crate::aggregator::judge::{Judge, Verdict};
 use crate::aggregator::watchdog::Watchdog;
 use crate::decode;
-use crate::kafka::{Batch, Fault, FaultKind, LogEvent, OutOfSight, PartitionBounds, Reader, Sighting};
-use crate::log::{Partition, Positions, Stop, StopReason};
+use crate::kafka::{Batch, Fault, FaultKind, LogEvent, OutOfSight, Reader, Sighting};
+use crate::log::{Partition, Stop, StopReason};
 use crate::room::Timestamp;
 use crate::status::{Ends, KafkaState, Status};
 use crate::telemetry::Sampler;
-
-/// A watermark may fall back for a moment while brokers hand over; only after
-/// so long is a position past the end taken for what it says.
-const PAST_END_FOR: Duration = Duration::from_secs(10);
 
 /// Between two log lines that say the same of a broker that stays away.
 const REMINDER: Duration = Duration::from_secs(30);
@@ -37,13 +34,7 @@ pub struct Aggregator {
     settings: Settings,
     sampler: Sampler,
     watchdog: Watchdog,
-    /// Partitions whose position the client says is outside of the log.
-    out_of_range: BTreeSet<Partition>,
-    /// Since when a position lies past the end that was sighted later.
-    past_end: BTreeMap<Partition, Instant>,
-    /// The positions when the last sighting was taken in, and the wall clock's
-    /// instant of that.
-    last_look: Option<(Timestamp, Positions)>,
+    judge: Judge,
     out_of_sight: Option<Absence>,
     warned_of_keys: bool,
     said_ready: bool,
@@ -63,13 +54,6 @@ pub struct Settings {
     pub now: fn() -> Timestamp,
 }
 
-/// What a look at a partition's bounds means for reading it.
-enum Verdict {
-    ReadOn,
-    ReadAgain,
-    Stop(Stop),
-}
-
 /// A topic that cannot be seen, since when, and when that was last said.
 struct Absence {
     why: OutOfSight,
@@ -86,9 +70,7 @@ impl Aggregator {
             settings,
             sampler: Sampler::default(),
             watchdog: Watchdog::default(),
-            out_of_range: BTreeSet::new(),
-            past_end: BTreeMap::new(),
-            last_look: None,
+            judge: Judge::default(),
             out_of_sight: None,
             warned_of_keys: false,
             said_ready: false,
@@ -101,7 +83,7 @@ impl Aggregator {
         for event in events {
             match event {
                 LogEvent::Batch(batch) => self.count(&batch),
-                LogEvent::Fault(fault) => self.judge(&fault, reader),
+                LogEvent::Fault(fault) => self.fault(&fault, reader),
                 LogEvent::Sighted(sighting) => self.sighted(&sighting, reader),
                 LogEvent::OutOfSight(why) => self.missed(why),
                 LogEvent::ReaderEnded => break,
@@ -148,11 +130,11 @@ impl Aggregator {
             tracing::info!(topic = self.settings.topic, partitions, "reading");
             self.assign(reader);
         }
-        if self.watchdog.is_stuck(self.counting.positions(), sighting) {
+        if self.watchdog.is_stuck(self.counting.positions(), sighting, Instant::now()) {
             tracing::warn!("records are there and none arrive; reading on with a new client");
             reader.rebuild(self.counting.positions().iter().collect());
         }
-        self.last_look = Some(((self.settings.now)(), self.counting.positions().clone()));
+        self.judge.looked(self.counting.positions(), (self.settings.now)());
         self.say_when_ready();
     }
 
@@ -179,12 +161,12 @@ impl Aggregator {
         self.out_of_sight = Some(Absence { why, since, said });
     }
 
-    fn judge(&mut self, fault: &Fault, reader: &Reader) {
+    fn fault(&mut self, fault: &Fault, reader: &Reader) {
         let Fault { partition, kind, message } = fault;
         match (kind, partition) {
             (FaultKind::OutOfRange, Some(partition)) => {
                 tracing::warn!(%partition, message, "the log has nothing at our position");
-                self.out_of_range.insert(*partition);
+                self.judge.hear_out_of_range(*partition);
             }
             (FaultKind::BadBatch, Some(partition)) => {
                 if let Some(position) = self.counting.positions().get(*partition) {
@@ -202,7 +184,8 @@ impl Aggregator {
     fn judge_positions(&mut self, sighting: &Sighting) -> bool {
         let mut changed = false;
         for bounds in &sighting.partitions {
-            match self.verdict(bounds, sighting.at) {
+            let positions = self.counting.positions();
+            match self.judge.verdict(positions, bounds, sighting.at, Instant::now()) {
                 Verdict::ReadOn => {}
                 Verdict::ReadAgain => changed = true,
                 Verdict::Stop(stop) => {
@@ -213,27 +196,6 @@ impl Aggregator {
             }
         }
         changed
-    }
-
-    fn verdict(&mut self, bounds: &PartitionBounds, at: Timestamp) -> Verdict {
-        let PartitionBounds { partition, begin, end } = *bounds;
-        let Some(position) = self.counting.positions().get(partition) else { return Verdict::ReadOn };
-        let refused = self.out_of_range.contains(&partition);
-        if refused && position < begin {
-            return Verdict::Stop(Stop { reason: StopReason::Gap, from: position, to: begin });
-        }
-        // Records may have come since the broker was asked; what was applied
-        // before the question lies past the end only if the log is another one.
-        let before = self.last_look.as_ref().filter(|(looked_at, _)| *looked_at <= at);
-        let applied_before = before.and_then(|(_, positions)| positions.get(partition));
-        if applied_before.is_some_and(|applied| applied > end) {
-            let since = *self.past_end.entry(partition).or_insert_with(Instant::now);
-            let stop = Stop { reason: StopReason::BeyondEnd, from: position, to: end };
-            return if since.elapsed() >= PAST_END_FOR { Verdict::Stop(stop) } else { Verdict::ReadOn };
-        }
-        self.past_end.remove(&partition);
-        // A partition that was refused stays silent until it is assigned again.
-        if self.out_of_range.remove(&partition) { Verdict::ReadAgain } else { Verdict::ReadOn }
     }
 
     fn stop(&mut self, partition: Partition, stop: Stop, message: &str) {

@@ -1,0 +1,154 @@
+//! Whether our positions still lie in the log that the broker has.
+//!
+//! Owns the evidence: which partitions the client called out of range, and
+//! which positions lie past an end that was asked for later. It decides on
+//! nothing but positions and bounds; time is an argument.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use crate::kafka::PartitionBounds;
+use crate::log::{Partition, Positions, Stop, StopReason};
+use crate::room::Timestamp;
+
+/// A watermark may fall back for a moment while brokers hand over; only after
+/// so long is a position past the end taken for what it says.
+const PAST_END_FOR: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Default)]
+pub(super) struct Judge {
+    /// Partitions whose position the client says is outside of the log.
+    out_of_range: BTreeSet<Partition>,
+    /// Since when a position lies past the end that was asked for later.
+    past_end: BTreeMap<Partition, Instant>,
+    /// The wall clock and the positions when the last bounds were taken in.
+    last_look: Option<(Timestamp, Positions)>,
+}
+
+/// What a look at a partition's bounds means for reading it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    ReadOn,
+    /// The client has to be given the partition anew.
+    ReadAgain,
+    Stop(Stop),
+}
+
+impl Judge {
+    /// The client says that the log has nothing at our position.
+    pub(super) fn hear_out_of_range(&mut self, partition: Partition) {
+        self.out_of_range.insert(partition);
+    }
+
+    /// Judges one partition by its bounds, asked for at the instant `at`.
+    pub(super) fn verdict(
+        &mut self,
+        positions: &Positions,
+        bounds: &PartitionBounds,
+        at: Timestamp,
+        now: Instant,
+    ) -> Verdict {
+        let PartitionBounds { partition, begin, end } = *bounds;
+        let Some(position) = positions.get(partition) else { return Verdict::ReadOn };
+        if self.out_of_range.contains(&partition) && position < begin {
+            return Verdict::Stop(Stop { reason: StopReason::Gap, from: position, to: begin });
+        }
+        // Records may have come since the broker was asked; what was applied
+        // before the question lies past the end only if the log is another one.
+        let before = self.last_look.as_ref().filter(|(looked_at, _)| *looked_at <= at);
+        let applied_before = before.and_then(|(_, positions)| positions.get(partition));
+        if applied_before.is_some_and(|applied| applied > end) {
+            let since = *self.past_end.entry(partition).or_insert(now);
+            let stop = Stop { reason: StopReason::BeyondEnd, from: position, to: end };
+            return if now - since >= PAST_END_FOR { Verdict::Stop(stop) } else { Verdict::ReadOn };
+        }
+        self.past_end.remove(&partition);
+        // A partition that was refused stays silent until it is given anew.
+        if self.out_of_range.remove(&partition) { Verdict::ReadAgain } else { Verdict::ReadOn }
+    }
+
+    /// Every partition has been judged; remembers where the positions were.
+    pub(super) fn looked(&mut self, positions: &Positions, at: Timestamp) {
+        self.last_look = Some((at, positions.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::NextOffset;
+
+    const P: Partition = Partition(0);
+
+    fn positions(next: i64) -> Positions {
+        let mut positions = Positions::default();
+        positions.begin(P, NextOffset::at(next));
+        positions
+    }
+
+    fn bounds(begin: i64, end: i64) -> PartitionBounds {
+        PartitionBounds { partition: P, begin: NextOffset::at(begin), end: NextOffset::at(end) }
+    }
+
+    fn stop(reason: StopReason, from: i64, to: i64) -> Verdict {
+        Verdict::Stop(Stop { reason, from: NextOffset::at(from), to: NextOffset::at(to) })
+    }
+
+    fn ts(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    #[test]
+    fn records_gone_before_they_were_read_are_a_gap() {
+        let (mut judge, now) = (Judge::default(), Instant::now());
+        // Until the client says so, they may be on their way to us.
+        assert_eq!(judge.verdict(&positions(5), &bounds(9, 20), ts(1), now), Verdict::ReadOn);
+        judge.hear_out_of_range(P);
+        assert_eq!(judge.verdict(&positions(5), &bounds(9, 20), ts(2), now), stop(StopReason::Gap, 5, 9));
+    }
+
+    #[test]
+    fn a_position_past_the_end_stops_only_when_it_stays_there() {
+        let (mut judge, now) = (Judge::default(), Instant::now());
+        judge.looked(&positions(9), ts(0));
+        let mut verdict = |end, seconds: u64| {
+            let now = now + Duration::from_secs(seconds);
+            let verdict = judge.verdict(&positions(9), &bounds(0, end), ts(1), now);
+            judge.looked(&positions(9), ts(1));
+            verdict
+        };
+        assert_eq!(verdict(3, 0), Verdict::ReadOn);
+        assert_eq!(verdict(9, 5), Verdict::ReadOn, "the watermark came back");
+        assert_eq!(verdict(3, 10), Verdict::ReadOn);
+        assert_eq!(verdict(3, 19), Verdict::ReadOn);
+        assert_eq!(verdict(3, 20), stop(StopReason::BeyondEnd, 9, 3));
+    }
+
+    #[test]
+    fn records_that_came_after_the_question_prove_nothing() {
+        let (mut judge, now) = (Judge::default(), Instant::now());
+        judge.looked(&positions(3), ts(5));
+        // Asked before the last look was over: its positions may be newer.
+        assert_eq!(judge.verdict(&positions(9), &bounds(0, 2), ts(4), now), Verdict::ReadOn);
+        // Asked after it, and what it had applied is in the log.
+        let later = now + Duration::from_mins(1);
+        assert_eq!(judge.verdict(&positions(9), &bounds(0, 3), ts(6), later), Verdict::ReadOn);
+        assert!(judge.past_end.is_empty());
+    }
+
+    #[test]
+    fn a_partition_that_was_refused_in_range_is_read_again_once() {
+        let (mut judge, now) = (Judge::default(), Instant::now());
+        judge.hear_out_of_range(P);
+        assert_eq!(judge.verdict(&positions(5), &bounds(0, 9), ts(1), now), Verdict::ReadAgain);
+        assert_eq!(judge.verdict(&positions(5), &bounds(0, 9), ts(2), now), Verdict::ReadOn);
+    }
+
+    #[test]
+    fn a_partition_that_is_not_followed_is_not_judged() {
+        let mut judge = Judge::default();
+        judge.hear_out_of_range(P);
+        let verdict = judge.verdict(&Positions::default(), &bounds(5, 9), ts(1), Instant::now());
+        assert_eq!(verdict, Verdict::ReadOn);
+    }
+}
