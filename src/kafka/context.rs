@@ -11,6 +11,23 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
 
+/// What the client's own lines are filtered by.
+pub(super) const LOG_TARGET: &str = "kafka_client";
+
+/// Up to which of syslog's levels a line is an error for us too: emergency,
+/// alert and critical. What the client calls an error it repeats at every
+/// attempt to connect.
+const SEVERE: i32 = 2;
+
+/// Writes one line of the client's, with its syslog level.
+pub(super) fn log_line(level: i32, facility: &str, message: &str) {
+    if level <= SEVERE {
+        tracing::error!(target: LOG_TARGET, facility, "{message}");
+    } else {
+        tracing::debug!(target: LOG_TARGET, facility, "{message}");
+    }
+}
+
 /// Hears what one client says.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Context {
@@ -24,22 +41,19 @@ impl Context {
     }
 
     fn keep_reason(&self, reason: &str) {
+        // How long an attempt took, and how often it failed alike, is for debug.
+        let reason = reason.split(" (after ").next().unwrap_or(reason);
         *self.last_reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
     }
 }
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        match level {
-            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
-                tracing::error!(target: "librdkafka", facility, "{message}");
-            }
-            _ => tracing::debug!(target: "librdkafka", facility, "{message}"),
-        }
+        log_line(level as i32, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(target: "librdkafka", %error, "{reason}");
+        tracing::debug!(target: LOG_TARGET, %error, "{reason}");
         // That all brokers are down is the sum of the reasons, not one.
         if !matches!(error.rdkafka_error_code(), Some(rdkafka::types::RDKafkaErrorCode::AllBrokersDown)) {
             self.keep_reason(reason);

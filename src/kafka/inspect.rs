@@ -6,7 +6,6 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset, TopicPartitionList};
@@ -65,7 +64,7 @@ pub async fn inspect(connection: &Connection, now: Timestamp) -> Result<Inspecti
 
 /// The topic's settings; a broker that does not tell them is no fault.
 async fn settings(connection: &Connection) -> KafkaResult<Vec<(String, Option<String>)>> {
-    let admin: AdminClient<DefaultClientContext> = connection.client(&[]).create()?;
+    let admin: AdminClient<Context> = connection.client(&[]).create_with_context(Context::default())?;
     let topic = ResourceSpecifier::Topic(&connection.topic);
     let options = AdminOptions::new().request_timeout(Some(TIMEOUT));
     let found = admin.describe_configs([&topic], &options).await?;

@@ -17,6 +17,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext
 
 use crate::decode::IF_UNKNOWN_HEADER;
 use crate::kafka::connection::Connection;
+use crate::kafka::context::{LOG_TARGET, log_line};
 use crate::kafka::watch::Looking;
 use crate::kafka::{LogEvent, OutOfSight};
 use crate::room::Timestamp;
@@ -174,12 +175,12 @@ impl Producer {
 }
 
 impl ClientContext for Deliveries {
-    fn log(&self, _level: RDKafkaLogLevel, facility: &str, message: &str) {
-        tracing::debug!(target: "librdkafka", facility, "{message}");
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log_line(level as i32, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(target: "librdkafka", %error, "{reason}");
+        tracing::debug!(target: LOG_TARGET, %error, "{reason}");
     }
 }
 

@@ -12,7 +12,7 @@
 //! error carries its text in `payload` and no key. Pointers are read only when
 //! they are not null, and for the length that stands beside them.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_char};
 use std::ptr;
 use std::slice;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use rdkafka::bindings as native;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::types::RDKafkaRespErr;
 
-use crate::kafka::context::Context;
+use crate::kafka::context::{Context, log_line};
 use crate::kafka::{Batch, BatchRecord, Fault, FaultKind};
 use crate::log::{NextOffset, Partition};
 use crate::room::Timestamp;
@@ -53,8 +53,13 @@ impl Drop for QueueRef {
 impl Queue {
     /// Reads what `consumer` is assigned, at most `capacity` records at a time.
     pub(super) fn new(consumer: BaseConsumer<Context>, capacity: usize) -> Self {
+        let client = consumer.client().native_ptr();
         // Safety: the client is alive; a consumer with a group.id has this queue.
-        let source = QueueRef(unsafe { native::rd_kafka_queue_get_consumer(consumer.client().native_ptr()) });
+        let source = QueueRef(unsafe { native::rd_kafka_queue_get_consumer(client) });
+        // Log lines and errors come through the queue too, and would be printed to
+        // standard error by the client where rdkafka does not take them out.
+        // Safety: the client is alive, and the function lives as long as the program.
+        unsafe { native::rd_kafka_set_logger(client, Some(log)) };
         Self { source, consumer, messages: vec![ptr::null_mut(); capacity] }
     }
 
@@ -88,6 +93,26 @@ impl Queue {
         };
         usize::try_from(taken).unwrap_or(0)
     }
+}
+
+/// Takes a log line from librdkafka.
+///
+/// # Safety
+/// The texts must be null or end with a zero byte, as librdkafka's do.
+unsafe extern "C" fn log(
+    _client: *const native::rd_kafka_t,
+    level: i32,
+    facility: *const c_char,
+    message: *const c_char,
+) {
+    // Safety: as this function's own.
+    let text = |start: *const c_char| match start.is_null() {
+        true => String::new(),
+        false => unsafe { CStr::from_ptr(start) }.to_string_lossy().into_owned(),
+    };
+    let (facility, message) = (text(facility), text(message));
+    // Nothing may unwind into C; what a subscriber of the log does is not ours.
+    let _ = std::panic::catch_unwind(|| log_line(level, &facility, &message));
 }
 
 /// Copies one message into the batch, or reports what it says.

@@ -24,8 +24,12 @@ use crate::room::Timestamp;
 /// for an answer that comes late.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long one question waits for its answer.
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one question waits for its answer. A connection that takes longer
+/// to be made goes on being made, and the next look finds it.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long the client's queue is listened to after a look.
+const HEARING: Duration = Duration::from_millis(10);
 
 /// Looks after broker and topic.
 #[derive(Debug)]
@@ -75,8 +79,9 @@ impl Looking {
     /// Looks once.
     pub(super) fn look(&self, at: Timestamp) -> LogEvent {
         let seen = self.sight(at);
-        // Errors of the connection wait in the client's queue until it is polled.
-        while self.consumer.poll(Duration::ZERO).is_some() {}
+        // Errors of the connection, and their reasons, wait in the client's queue
+        // among its log lines until it is polled.
+        while self.consumer.poll(HEARING).is_some() {}
         match seen {
             Ok(Some(sighting)) => LogEvent::Sighted(sighting),
             Ok(None) => LogEvent::OutOfSight(OutOfSight::TopicAbsent),

@@ -9,7 +9,7 @@ use crate::telemetry::progress::{AboveBars, is_terminal};
 /// Starts the log. `level` is one of error, warn, info, debug and trace; the
 /// Kafka client's own lines come with debug.
 pub fn init(format: LogFormat, level: &str) {
-    let filter = EnvFilter::new(format!("{level},hyper=warn,hyper_util=warn,rdkafka=error"));
+    let filter = EnvFilter::new(format!("{level},hyper=warn,hyper_util=warn,rdkafka=off,librdkafka=off"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(MakeAboveBars);
     // A second call, as tests in one process make, changes nothing.
     let _ = match format {
