@@ -76,7 +76,7 @@ pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
 
 /// A bar on the terminal until the log has been read.
 async fn show_start(status: Status) {
-    let bar = Progress::begin("reading the topic", "records", 0);
+    let mut bar: Option<Progress> = None;
     loop {
         let readiness = status.readiness();
         if readiness.ready {
@@ -87,8 +87,11 @@ async fn show_start(status: Status) {
             let begin = partition.begins_at.unwrap_or(crate::log::NextOffset::START);
             (done + partition.position.records_since(begin), total + partition.end.records_since(begin))
         });
-        bar.set_total(total);
-        bar.set(done);
+        if total > 0 {
+            let bar = bar.get_or_insert_with(|| Progress::begin("reading the topic", "records", total));
+            bar.set_total(total);
+            bar.set(done);
+        }
         tokio::time::sleep(BAR_INTERVAL).await;
     }
 }

@@ -105,10 +105,10 @@ unsafe extern "C" fn log(
     facility: *const c_char,
     message: *const c_char,
 ) {
-    // Safety: as this function's own.
-    let text = |start: *const c_char| match start.is_null() {
-        true => String::new(),
-        false => unsafe { CStr::from_ptr(start) }.to_string_lossy().into_owned(),
+    let text = |start: *const c_char| {
+        // Safety: as this function's own.
+        let text = (!start.is_null()).then(|| unsafe { CStr::from_ptr(start) });
+        text.map_or_else(String::new, |text| text.to_string_lossy().into_owned())
     };
     let (facility, message) = (text(facility), text(message));
     // Nothing may unwind into C; what a subscriber of the log does is not ours.

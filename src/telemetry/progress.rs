@@ -2,10 +2,11 @@
 //!
 //! Owns the bars, so that log lines are written above them and not into them.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::LazyLock;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
@@ -26,9 +27,12 @@ impl Progress {
         }
         let bar = BARS.add(ProgressBar::new(total));
         let template =
-            format!("{{msg}} {{wide_bar}} {{human_pos}}/{{human_len}} {unit} ({{per_sec}}, {{eta}} left)");
+            format!("{{msg}} {{wide_bar}} {{human_pos}}/{{human_len}} {unit} ({{rate}}/s, {{eta}} left)");
+        let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+            let _ = write!(out, "{}", HumanCount(whole(state.per_sec())));
+        };
         if let Ok(style) = ProgressStyle::with_template(&template) {
-            bar.set_style(style);
+            bar.set_style(style.with_key("rate", rate));
         }
         bar.set_message(work);
         Self(Some(bar))
@@ -47,6 +51,11 @@ impl Progress {
             bar.set_length(total);
         }
     }
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate saturates, as wanted")]
+fn whole(rate: f64) -> u64 {
+    rate as u64
 }
 
 impl Drop for Progress {
