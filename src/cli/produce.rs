@@ -45,6 +45,15 @@ struct Lines {
     skipped: u64,
 }
 
+/// What ended the lines before their end.
+#[derive(Debug)]
+enum Ended {
+    /// A line that is no room event, and why.
+    BadLine(String),
+    /// The file cannot be read on, or Kafka takes no more.
+    Failed(anyhow::Error),
+}
+
 impl Produce {
     pub(super) async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
         let config = self.config.load_and_log(self.topic.flags())?.config;
@@ -81,22 +90,24 @@ impl Produce {
         let mut lines = Lines::default();
         let ended = self.send_lines(&mut BufReader::new(input), producer, limits, stop, &mut lines, &bar);
         // Whatever ended the lines, what was sent before is waited for.
-        let acknowledged = producer.finish(|_| ())?;
+        let finished = producer.finish();
         drop(bar);
-        println!("{acknowledged} records acknowledged by Kafka, of {} lines read", lines.read);
+        println!("{} records acknowledged by Kafka, of {} lines read", producer.acknowledged(), lines.read);
         if lines.skipped > 0 {
             println!("{} invalid lines skipped", lines.skipped);
         }
         if stop.is_cancelled() {
             println!("interrupted: what follows line {} was not sent", lines.read);
         }
-        ended.map_err(|error| {
-            anyhow!(
-                "{error}; nothing after it was sent, {} records before it were. \
+        match ended {
+            Err(Ended::BadLine(problem)) => Err(anyhow!(
+                "{problem}; nothing from this line on was sent, {} records before it were. \
                  Mend the line, or leave such lines out with --skip-invalid",
                 lines.sent
-            )
-        })
+            )),
+            Err(Ended::Failed(error)) => Err(error),
+            Ok(()) => Ok(finished?),
+        }
     }
 
     fn send_lines(
@@ -107,11 +118,12 @@ impl Produce {
         stop: &CancellationToken,
         lines: &mut Lines,
         bar: &Progress,
-    ) -> anyhow::Result<()> {
+    ) -> Result<(), Ended> {
         let (mut line, mut bytes) = (Vec::new(), 0);
         while !stop.is_cancelled() {
             line.clear();
-            let length = input.read_until(b'\n', &mut line).with_context(|| self.at(lines.read + 1))?;
+            let read = input.read_until(b'\n', &mut line).with_context(|| self.at(lines.read + 1));
+            let length = read.map_err(Ended::Failed)?;
             if length == 0 {
                 break;
             }
@@ -123,7 +135,8 @@ impl Produce {
             }
             match key_of(value, limits) {
                 Ok(key) => {
-                    producer.send(&key, value, self.if_unknown)?;
+                    let sent = producer.send(&key, value, self.if_unknown);
+                    sent.map_err(|error| Ended::Failed(error.into()))?;
                     lines.sent += 1;
                 }
                 Err(problem) if self.skip_invalid => {
@@ -132,7 +145,7 @@ impl Produce {
                         tracing::warn!("{}: {problem}; skipped", self.at(lines.read));
                     }
                 }
-                Err(problem) => return Err(anyhow!("{}: {problem}", self.at(lines.read))),
+                Err(problem) => return Err(Ended::BadLine(format!("{}: {problem}", self.at(lines.read)))),
             }
             bar.set(bytes);
         }

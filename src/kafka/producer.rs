@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -133,29 +133,17 @@ impl Producer {
         self.failure()
     }
 
-    /// Waits until every record sent is acknowledged or given up; `each` sees the
-    /// acknowledged ones on the way.
+    /// Waits until every record sent is acknowledged or given up, which the
+    /// client does after `message.timeout.ms` (5 minutes by default).
     ///
     /// # Errors
     /// When some were not acknowledged.
-    pub fn finish(&self, mut each: impl FnMut(u64)) -> Result<u64, ProduceError> {
+    pub fn finish(&self) -> Result<(), ProduceError> {
         while self.client.in_flight_count() > 0 {
             // `flush` sends at once what waits for company, and serves deliveries.
             let _ = self.client.flush(Duration::from_millis(100));
-            each(self.acknowledged());
         }
-        self.failure()?;
-        Ok(self.acknowledged())
-    }
-
-    /// Waits until every record sent so far is acknowledged, for at most `timeout`.
-    pub fn settle(&self, timeout: Duration) -> Result<u64, ProduceError> {
-        let deadline = Instant::now() + timeout;
-        while self.client.in_flight_count() > 0 && Instant::now() < deadline {
-            let _ = self.client.flush(Duration::from_millis(100));
-        }
-        self.failure()?;
-        Ok(self.acknowledged())
+        self.failure()
     }
 
     /// How many records Kafka has acknowledged so far.

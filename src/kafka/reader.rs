@@ -5,7 +5,8 @@
 //! what comes, in order; replays after a new assignment are for the receiver to
 //! drop. It ends when told to stop or when nobody receives any more.
 
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -29,16 +30,20 @@ const IDLE: Duration = Duration::from_millis(100);
 /// Gives orders to the reading thread.
 #[derive(Debug)]
 pub struct Reader {
-    orders: Sender<Order>,
+    order: NextOrder,
     thread: JoinHandle<()>,
 }
 
+/// What the thread has to do next, if anything: a later order replaces one that
+/// was not carried out yet, so orders cannot pile up.
+type NextOrder = Arc<Mutex<Option<Order>>>;
+
+/// Read these partitions from these positions, and no others.
 #[derive(Debug)]
-enum Order {
-    /// Read these partitions from these positions, and no others.
-    Assign(Vec<(Partition, NextOffset)>),
-    /// The same with a new client.
-    Rebuild(Vec<(Partition, NextOffset)>),
+struct Order {
+    partitions: Vec<(Partition, NextOffset)>,
+    /// With a new client.
+    rebuild: bool,
 }
 
 impl Reader {
@@ -52,23 +57,28 @@ impl Reader {
         events: SyncSender<LogEvent>,
         stop: CancellationToken,
     ) -> Result<Self, KafkaError> {
-        let (sender, orders) = channel();
+        let order = NextOrder::default();
         let queue = queue(&connection)?;
-        let reading = Reading { connection, queue, orders, events, stop };
+        let reading = Reading { connection, queue, order: Arc::clone(&order), events, stop };
         let thread = thread::Builder::new().name("kafka-reader".to_owned()).spawn(move || reading.run());
         let thread = thread.map_err(|error| KafkaError::ClientCreation(error.to_string()))?;
-        Ok(Self { orders: sender, thread })
+        Ok(Self { order, thread })
     }
 
     /// Reads these partitions from these positions, and no others.
     pub fn assign(&self, partitions: Vec<(Partition, NextOffset)>) {
-        // A thread that is gone has told so by closing the channel of events.
-        let _ = self.orders.send(Order::Assign(partitions));
+        self.give(partitions, false);
     }
 
     /// Gives up the client and reads on with a new one.
     pub fn rebuild(&self, partitions: Vec<(Partition, NextOffset)>) {
-        let _ = self.orders.send(Order::Rebuild(partitions));
+        self.give(partitions, true);
+    }
+
+    fn give(&self, partitions: Vec<(Partition, NextOffset)>, rebuild: bool) {
+        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        let rebuild = rebuild || order.as_ref().is_some_and(|earlier| earlier.rebuild);
+        *order = Some(Order { partitions, rebuild });
     }
 
     /// Waits for the thread, which was told to stop; says whether it ended well.
@@ -80,7 +90,7 @@ impl Reader {
 struct Reading {
     connection: Connection,
     queue: Queue,
-    orders: Receiver<Order>,
+    order: NextOrder,
     events: SyncSender<LogEvent>,
     stop: CancellationToken,
 }
@@ -88,10 +98,9 @@ struct Reading {
 impl Reading {
     fn run(mut self) {
         while !self.stop.is_cancelled() {
-            while let Ok(order) = self.orders.try_recv() {
-                if let Err(error) = self.obey(order) {
-                    tracing::error!(%error, "cannot read the partitions; trying again when they are next looked at");
-                }
+            let order = self.order.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(Err(error)) = order.map(|order| self.obey(order)) {
+                tracing::error!(%error, "cannot read the partitions; trying again soon with a new client");
             }
             if self.pass_on().is_err() {
                 break;
@@ -114,13 +123,10 @@ impl Reading {
     }
 
     fn obey(&mut self, order: Order) -> KafkaResult<()> {
-        let partitions = match order {
-            Order::Assign(partitions) => partitions,
-            Order::Rebuild(partitions) => {
-                self.queue = queue(&self.connection)?;
-                partitions
-            }
-        };
+        let Order { partitions, rebuild } = order;
+        if rebuild {
+            self.queue = queue(&self.connection)?;
+        }
         let mut list = TopicPartitionList::with_capacity(partitions.len());
         for (partition, next) in partitions {
             let offset = Offset::Offset(next.as_offset());

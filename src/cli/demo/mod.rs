@@ -58,7 +58,7 @@ impl Demo {
         for event in documented_rooms() {
             send(&producer, &event)?;
         }
-        producer.finish(|_| ()).map_err(anyhow::Error::from)?;
+        producer.finish().map_err(anyhow::Error::from)?;
         let service = Service::start(&config, listener)?;
         if until_ready(service.status(), &stop).await? {
             println!("{}", greeting(&format!("http://{address}")));
