@@ -18,7 +18,7 @@ use crate::aggregator::{Aggregator, Counting, Settings};
 use crate::api::{self, Api};
 use crate::config::{ClientFault, Config, Property};
 use crate::decode;
-use crate::kafka::{Connection, LogEvent, Properties, Reader, Watch};
+use crate::kafka::{Connection, LogEvent, Properties, PropertyFault, Reader, Watch};
 use crate::room::Timestamp;
 use crate::status::Status;
 use crate::tally;
@@ -48,7 +48,7 @@ impl Service {
         let status = Status::default();
         let (writer, reader) = tally::tally(config.limits.departments);
         let counting = Counting::new(writer, limits(config));
-        let api = Api::new(reader, status.clone(), Metrics::new(), &config.http, &config.auth);
+        let api = Api::new(reader, status.clone(), Metrics::new(), now, &config.http, &config.auth);
         let (stop_counting, stop_serving) = (CancellationToken::new(), CancellationToken::new());
         let serving = tokio::spawn(api::serve(listener, api, stop_serving.clone()));
         let counting = count(config, counting, status.clone(), &stop_counting)?;
@@ -135,7 +135,12 @@ pub fn check_client(given: &BTreeMap<String, Property>) -> Vec<ClientFault> {
     let connection =
         Connection { bootstrap_servers: String::new(), topic: String::new(), properties: properties(given) };
     let faults = connection.faults().into_iter();
-    faults.map(|fault| ClientFault { property: fault.property, problem: fault.problem }).collect()
+    let fault = |fault: PropertyFault| ClientFault {
+        property: fault.property,
+        problem: fault.problem,
+        remedy: fault.remedy,
+    };
+    faults.map(fault).collect()
 }
 
 fn properties(given: &BTreeMap<String, Property>) -> Properties {

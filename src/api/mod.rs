@@ -27,6 +27,7 @@ use axum::routing::get;
 use serde::Serialize;
 
 use crate::config::{Auth, Http, UnauthorizedBody};
+use crate::room::Timestamp;
 use crate::status::Status;
 use crate::tally::TallyReader;
 use crate::telemetry::metrics::Metrics;
@@ -47,6 +48,7 @@ struct Shared {
     tally: TallyReader,
     status: Status,
     metrics: Metrics,
+    now: fn() -> Timestamp,
     credentials: Credentials,
     cors: Cors,
     limits: Limits,
@@ -56,14 +58,23 @@ struct Shared {
 
 impl Api {
     /// Answers from `tally` as long as `status` allows it, to the users of
-    /// `auth`, and measures each request in `metrics`.
-    pub fn new(tally: TallyReader, status: Status, metrics: Metrics, http: &Http, auth: &Auth) -> Self {
+    /// `auth`, and measures each request in `metrics`;
+    /// `now` is the wall clock, which lag is measured by.
+    pub fn new(
+        tally: TallyReader,
+        status: Status,
+        metrics: Metrics,
+        now: fn() -> Timestamp,
+        http: &Http,
+        auth: &Auth,
+    ) -> Self {
         // A first scrape shows the series that rates will be asked of.
         metrics.announce("GET", amount_of_chats::PATH, 200);
         Self(Arc::new(Shared {
             tally,
             status,
             metrics,
+            now,
             credentials: Credentials::new(auth),
             cors: Cors::new(&http.cors_origins),
             limits: Limits::new(http),

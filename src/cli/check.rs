@@ -1,24 +1,28 @@
 //! `roomtally check`: everything a start needs, looked at one by one.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
 use clap::Args;
 use tokio::net::TcpListener;
 
-use super::{ConfigArgs, Failure, TopicArgs};
+use super::{ConfigArgs, Failure, ServiceArgs, say};
 use crate::config::Config;
 use crate::decode::{self, Decoded, Record};
 use crate::kafka::{Batch, Inspection, OutOfSight, inspect};
 use crate::room::Change;
 use crate::service;
 
+/// In capitals, to be seen among the others.
+const FAIL: &str = "FAIL";
+
 #[derive(Debug, Args)]
 pub(super) struct Check {
     #[command(flatten)]
     config: ConfigArgs,
     #[command(flatten)]
-    topic: TopicArgs,
+    service: ServiceArgs,
     /// Only the configuration: reach nothing
     #[arg(long)]
     offline: bool,
@@ -31,102 +35,118 @@ struct Findings {
 }
 
 impl Findings {
-    fn fail(&mut self, what: &str, text: &str) {
-        println!("FAIL  {what}: {text}");
-        self.failed = true;
+    fn fine(&mut self, what: &str, text: &str) -> io::Result<()> {
+        self.tell("ok", what, text)
     }
-}
 
-fn fine(what: &str, text: &str) {
-    println!("ok    {what}: {text}");
-}
+    fn warn(&mut self, what: &str, text: &str) -> io::Result<()> {
+        self.tell("warn", what, text)
+    }
 
-fn warn(what: &str, text: &str) {
-    println!("warn  {what}: {text}");
+    /// What could not be looked at; its cause has failed.
+    fn skip(&mut self, what: &str, text: &str) -> io::Result<()> {
+        self.tell("skip", what, text)
+    }
+
+    fn fail(&mut self, what: &str, text: &str) -> io::Result<()> {
+        self.tell(FAIL, what, text)
+    }
+
+    fn tell(&mut self, verdict: &str, what: &str, text: &str) -> io::Result<()> {
+        self.failed |= verdict == FAIL;
+        say(format_args!("{verdict:4}  {what}: {text}"))
+    }
 }
 
 impl Check {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let loaded = self.config.load_and_log(self.topic.flags())?;
+        let loaded = self.config.load_and_log(self.service.flags())?;
         let config = loaded.config;
         let mut findings = Findings::default();
-        fine("configuration", "every key is known and valid");
+        findings.fine("configuration", "every key is known and valid")?;
         if config.auth.users.is_empty() {
-            warn(
+            findings.warn(
                 "auth",
                 "no user is configured, so every question is refused with 401; see `roomtally token`",
-            );
+            )?;
         }
         if self.offline {
             return Ok(());
         }
-        kafka(&config, &mut findings).await;
-        data_directory(&config.snapshot.dir, &mut findings);
-        address(config.http.listen, &mut findings).await;
+        kafka(&config, &mut findings).await?;
+        data_directory(&config.snapshot.dir, &mut findings)?;
+        address(config.http.listen, &mut findings).await?;
         if findings.failed { Err(Failure::Said) } else { Ok(()) }
     }
 }
 
-async fn kafka(config: &Config, findings: &mut Findings) {
+async fn kafka(config: &Config, findings: &mut Findings) -> io::Result<()> {
     let servers = &config.kafka.bootstrap_servers;
     let topic = format!("topic {}", config.kafka.topic);
     match inspect(&service::connection(config), service::now()).await {
         Err(OutOfSight::BrokerAway { reason }) => {
-            findings.fail("kafka", &format!("cannot reach {servers}: {reason}"));
+            findings.fail("kafka", &format!("cannot reach {servers}: {reason}"))?;
+            findings.skip(&topic, "not looked at, since Kafka cannot be reached")
         }
         Err(OutOfSight::TopicAbsent) => {
-            fine("kafka", &format!("{servers} answers"));
-            findings.fail(&topic, "is not there; create it, or name another with --topic");
+            findings.fine("kafka", &format!("{servers} answers"))?;
+            findings.fail(&topic, "is not there; create it, or name another with --topic")
         }
         Ok(found) => {
-            fine("kafka", &format!("{servers} answers"));
+            findings.fine("kafka", &format!("{servers} answers"))?;
             let records: u64 =
                 found.partitions.iter().map(|bounds| bounds.end.records_since(bounds.begin)).sum();
-            fine(&topic, &format!("{} partitions, {records} offsets", found.partitions.len()));
-            warn_of_topic(&topic, &found, config);
+            findings.fine(&topic, &format!("{} partitions, {records} offsets", found.partitions.len()))?;
+            warn_of_topic(&topic, &found, config, findings)
         }
     }
 }
 
 /// What of a topic will hurt sooner or later.
-fn warn_of_topic(topic: &str, found: &Inspection, config: &Config) {
+fn warn_of_topic(
+    topic: &str,
+    found: &Inspection,
+    config: &Config,
+    findings: &mut Findings,
+) -> io::Result<()> {
     let compacted = found.cleanup_policy.as_deref().is_some_and(|policy| policy.contains("compact"));
     let deletes = found.cleanup_policy.as_deref().is_none_or(|policy| policy.contains("delete"));
     if deletes && found.retention_ms.is_some_and(|ms| ms >= 0) {
         let hours = found.retention_ms.unwrap_or(0) / 3_600_000;
-        warn(
+        findings.warn(
             topic,
             &format!(
                 "records are deleted after {hours} h (retention.ms), and a start reads the topic from its \
                  beginning: older rooms are missing then; set retention.ms=-1"
             ),
-        );
+        )?;
     }
     if deletes && found.retention_bytes.is_some_and(|bytes| bytes >= 0) {
-        warn(
+        findings.warn(
             topic,
             "old records are deleted by size (retention.bytes), and a start needs them; set it to -1",
-        );
+        )?;
     }
     if found.partitions.iter().any(|bounds| bounds.begin.as_offset() > 0) {
-        warn(topic, "its first records are gone already; what they created is not counted");
+        findings.warn(topic, "its first records are gone already; what they created is not counted")?;
     }
     let limits = service::limits(config);
     let count = |wanted: fn(&Batch, &decode::Limits) -> usize| wanted(&found.sample, &limits);
     if compacted && count(partial_updates) > 0 {
-        warn(
+        findings.warn(
             topic,
             "it is compacted and has partial updates (room-updated): compaction keeps only the last record of \
              a room and loses its creation; turn compaction off, or send whole rooms",
-        );
+        )?;
     }
     if found.partitions.len() > 1 && count(keys_without_room) > 0 {
-        warn(
+        findings.warn(
             topic,
             "it has several partitions, and records whose key names no room: changes of one room may be \
              applied in the wrong order; key the records by room id",
-        );
+        )?;
     }
+    Ok(())
 }
 
 fn partial_updates(sample: &Batch, limits: &decode::Limits) -> usize {
@@ -141,8 +161,11 @@ fn keys_without_room(sample: &Batch, _: &decode::Limits) -> usize {
     sample.records().filter(|record| !decode::key_names_a_room(record.key)).count()
 }
 
-fn data_directory(dir: &Path, findings: &mut Findings) {
+fn data_directory(dir: &Path, findings: &mut Findings) -> io::Result<()> {
     let name = format!("data directory {}", dir.display());
+    if dir.exists() && !dir.is_dir() {
+        return findings.fail(&name, "is no directory; name another with snapshot.dir");
+    }
     let parent = dir.ancestors().find(|ancestor| ancestor.is_dir() || ancestor.as_os_str().is_empty());
     let place = match parent {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -153,18 +176,18 @@ fn data_directory(dir: &Path, findings: &mut Findings) {
     let tried = std::fs::OpenOptions::new().write(true).create_new(true).open(&probe);
     let tried = tried.and_then(|_| std::fs::remove_file(&probe));
     match tried {
-        Ok(()) if place == dir => fine(&name, "can be written to"),
-        Ok(()) => fine(&name, "is not there yet, and can be made"),
+        Ok(()) if place == dir => findings.fine(&name, "can be written to"),
+        Ok(()) => findings.fine(&name, "is not there yet, and can be made"),
         Err(error) => findings.fail(&name, &format!("cannot be written to: {error}")),
     }
 }
 
-async fn address(listen: SocketAddr, findings: &mut Findings) {
+async fn address(listen: SocketAddr, findings: &mut Findings) -> io::Result<()> {
     let name = format!("address {listen}");
     match TcpListener::bind(listen).await {
-        Ok(_) => fine(&name, "is free"),
+        Ok(_) => findings.fine(&name, "is free"),
         Err(error) => {
-            findings.fail(&name, &format!("cannot listen there: {error}; choose another with http.listen"));
+            findings.fail(&name, &format!("cannot listen there: {error}; choose another with http.listen"))
         }
     }
 }

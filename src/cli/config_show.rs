@@ -2,29 +2,37 @@
 
 use clap::{Args, Subcommand};
 
-use super::{ConfigArgs, Failure};
+use super::{ConfigArgs, Failure, ServiceArgs, say};
 
 #[derive(Debug, Args)]
 pub(super) struct ConfigCommand {
     #[command(subcommand)]
-    command: Show,
+    command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum Show {
+enum Command {
     /// Every key, its value and the layer that set it; secrets are hidden
-    Show(ConfigArgs),
+    Show(Show),
+}
+
+#[derive(Debug, Args)]
+struct Show {
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    service: ServiceArgs,
 }
 
 impl ConfigCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let Show::Show(args) = self.command;
-        let shown = args.load(Vec::new())?.shown;
+        let Command::Show(show) = self.command;
+        let shown = show.config.load(show.service.flags())?.shown;
         let lines: Vec<_> =
             shown.iter().map(|key| (format!("{} = {}", key.key, key.value), &key.layer)).collect();
         let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0).min(60);
         for (line, layer) in lines {
-            println!("{line:width$}  # {layer}");
+            say(format_args!("{line:width$}  # {layer}"))?;
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::serve::reachable;
-use super::{ConfigArgs, Failure};
+use super::{ConfigArgs, Failure, say};
 
 /// A service that takes longer is not well.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -37,7 +37,7 @@ impl Health {
         let asked = tokio::time::timeout(TIMEOUT, get(address, path)).await;
         let answer = asked.map_err(|_| anyhow!("no answer from http://{address}{path} within 3 s"))?;
         let (status, body) = answer.with_context(|| format!("cannot ask http://{address}{path}"))?;
-        println!("{}", String::from_utf8_lossy(&body).trim_end());
+        say(String::from_utf8_lossy(&body).trim_end())?;
         if status == StatusCode::OK { Ok(()) } else { Err(Failure::Said) }
     }
 }

@@ -13,6 +13,8 @@ mod serve;
 mod token;
 
 use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -27,7 +29,7 @@ const EXIT_CONFIG: u8 = 78;
 
 /// Counts livechat rooms per department, live from Kafka, exactly.
 #[derive(Debug, Parser)]
-#[command(name = "roomtally", version, about, propagate_version = true)]
+#[command(name = "roomtally", version, propagate_version = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -76,6 +78,19 @@ struct TopicArgs {
     topic: Option<String>,
 }
 
+/// What the service takes as flags besides.
+#[derive(Debug, Default, Args)]
+struct ServiceArgs {
+    #[command(flatten)]
+    topic: TopicArgs,
+    /// Address and port to answer on
+    #[arg(long, value_name = "IP:PORT")]
+    listen: Option<String>,
+    /// Data directory
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+}
+
 /// How a command ends if not well.
 #[derive(Debug)]
 enum Failure {
@@ -97,6 +112,22 @@ impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self::Run(error)
     }
+}
+
+impl From<io::Error> for Failure {
+    /// Standard output that takes no more; a reader that has gone (`| head`) is
+    /// not worth a word.
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::Said;
+        }
+        Self::Run(anyhow::Error::from(error).context("cannot write to standard output"))
+    }
+}
+
+/// Writes a line to standard output, where `println` would panic if it cannot.
+fn say(line: impl Display) -> io::Result<()> {
+    writeln!(io::stdout(), "{line}")
 }
 
 /// Runs the command that the process was called with.
@@ -180,6 +211,13 @@ impl ConfigArgs {
 impl TopicArgs {
     fn flags(&self) -> Vec<(&'static str, Option<String>)> {
         vec![("kafka.bootstrap_servers", self.bootstrap_servers.clone()), ("kafka.topic", self.topic.clone())]
+    }
+}
+
+impl ServiceArgs {
+    fn flags(&self) -> Vec<(&'static str, Option<String>)> {
+        let own = [("http.listen", self.listen.clone()), ("snapshot.dir", self.data_dir.clone())];
+        self.topic.flags().into_iter().chain(own).collect()
     }
 }
 

@@ -6,12 +6,15 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use super::{ConfigArgs, Failure, TopicArgs};
+use super::{ConfigArgs, Failure, TopicArgs, say};
 use crate::decode::{self, Decoded, Ignored, Record};
 use crate::kafka::Producer;
 use crate::service;
@@ -19,6 +22,12 @@ use crate::telemetry::Progress;
 
 /// How many skipped lines are told one by one.
 const SKIPPED_LINES_TOLD: u64 = 10;
+
+/// Lines read ahead of the one that is sent; each may be `limits.record_bytes` long.
+const LINES_AHEAD: usize = 64;
+
+/// How soon a stop is seen while no line comes.
+const STOP_LOOK: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Args)]
 pub(super) struct Produce {
@@ -68,19 +77,22 @@ impl Produce {
     }
 
     /// The lines, and how many bytes they are if that is known.
-    fn open(&self) -> anyhow::Result<(Box<dyn Read>, u64)> {
+    fn open(&self) -> anyhow::Result<(Box<dyn Read + Send>, u64)> {
         if self.file.as_os_str() == "-" {
             return Ok((Box::new(io::stdin()), 0));
         }
         let name = self.file.display();
         let file = File::open(&self.file).with_context(|| format!("cannot open {name}"))?;
-        let bytes = file.metadata().with_context(|| format!("cannot look at {name}"))?.len();
-        Ok((Box::new(file), bytes))
+        let found = file.metadata().with_context(|| format!("cannot look at {name}"))?;
+        if found.is_dir() {
+            return Err(anyhow!("{name} is a directory; name a file of events, one JSON object a line"));
+        }
+        Ok((Box::new(file), found.len()))
     }
 
     fn send(
         &self,
-        input: Box<dyn Read>,
+        input: Box<dyn Read + Send>,
         bytes: u64,
         producer: &Producer,
         limits: &decode::Limits,
@@ -88,16 +100,20 @@ impl Produce {
     ) -> anyhow::Result<()> {
         let bar = Progress::begin("sending", "bytes", bytes);
         let mut lines = Lines::default();
-        let ended = self.send_lines(&mut BufReader::new(input), producer, limits, stop, &mut lines, &bar);
+        let ended = self.send_lines(&lines_of(input), producer, limits, stop, &mut lines, &bar);
         // Whatever ended the lines, what was sent before is waited for.
         let finished = producer.finish();
         drop(bar);
-        println!("{} records acknowledged by Kafka, of {} lines read", producer.acknowledged(), lines.read);
+        say(format_args!(
+            "{} records acknowledged by Kafka, of {} lines read",
+            producer.acknowledged(),
+            lines.read
+        ))?;
         if lines.skipped > 0 {
-            println!("{} invalid lines skipped", lines.skipped);
+            say(format_args!("{} invalid lines skipped", lines.skipped))?;
         }
         if stop.is_cancelled() {
-            println!("interrupted: what follows line {} was not sent", lines.read);
+            say(format_args!("interrupted: what follows line {} was not sent", lines.read))?;
         }
         match ended {
             Err(Ended::BadLine(problem)) => Err(anyhow!(
@@ -112,23 +128,23 @@ impl Produce {
 
     fn send_lines(
         &self,
-        input: &mut dyn BufRead,
+        input: &Receiver<io::Result<Vec<u8>>>,
         producer: &Producer,
         limits: &decode::Limits,
         stop: &CancellationToken,
         lines: &mut Lines,
         bar: &Progress,
     ) -> Result<(), Ended> {
-        let (mut line, mut bytes) = (Vec::new(), 0);
+        let mut bytes = 0;
         while !stop.is_cancelled() {
-            line.clear();
-            let read = input.read_until(b'\n', &mut line).with_context(|| self.at(lines.read + 1));
-            let length = read.map_err(Ended::Failed)?;
-            if length == 0 {
-                break;
-            }
+            let line = match input.recv_timeout(STOP_LOOK) {
+                Ok(line) => line.with_context(|| format!("cannot read {}", self.at(lines.read + 1))),
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let line = line.map_err(Ended::Failed)?;
             lines.read += 1;
-            bytes += u64::try_from(length).unwrap_or(0);
+            bytes += u64::try_from(line.len() + 1).unwrap_or(0);
             let value = line.trim_ascii();
             if value.is_empty() {
                 continue;
@@ -160,6 +176,21 @@ impl Produce {
         };
         format!("{name}, line {line}")
     }
+}
+
+/// The lines, read by a thread of their own: a read of standard input may wait
+/// for ever, and a stop must not wait for it.
+fn lines_of(input: Box<dyn Read + Send>) -> Receiver<io::Result<Vec<u8>>> {
+    let (sender, lines) = sync_channel(LINES_AHEAD);
+    thread::spawn(move || {
+        for line in BufReader::new(input).split(b'\n') {
+            let failed = line.is_err();
+            if sender.send(line).is_err() || failed {
+                return;
+            }
+        }
+    });
+    lines
 }
 
 /// The room that an event speaks of, or what is wrong with it.

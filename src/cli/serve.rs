@@ -8,7 +8,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{ConfigArgs, Failure, TopicArgs};
+use super::{ConfigArgs, Failure, ServiceArgs};
 use crate::service::Service;
 use crate::status::Status;
 use crate::telemetry::Progress;
@@ -21,20 +21,12 @@ pub(super) struct Serve {
     #[command(flatten)]
     config: ConfigArgs,
     #[command(flatten)]
-    topic: TopicArgs,
-    /// Address and port to answer on
-    #[arg(long, value_name = "IP:PORT")]
-    listen: Option<String>,
-    /// Data directory
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<String>,
+    service: ServiceArgs,
 }
 
 impl Serve {
     pub(super) async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
-        let mut flags = self.topic.flags();
-        flags.extend([("http.listen", self.listen), ("snapshot.dir", self.data_dir)]);
-        let config = self.config.load_and_log(flags)?.config;
+        let config = self.config.load_and_log(self.service.flags())?.config;
         let listener = listen(config.http.listen).await?;
         let address = listener.local_addr().map_err(anyhow::Error::from)?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "listening on http://{address}");

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use rand::TryRng as _;
 
-use super::Failure;
+use super::{Failure, say};
 use crate::config::TokenHash;
 
 /// 256 bits from the system's source of randomness.
@@ -25,10 +25,10 @@ impl Token {
         let filled = rand::rngs::SysRng.try_fill_bytes(&mut random);
         filled.map_err(|error| anyhow!("the system gives no random bytes: {error}"))?;
         let token = URL_SAFE_NO_PAD.encode(random);
-        println!("# The token, shown only this once; the client sends it as X-Auth-Token:");
-        println!("# {token}");
-        println!("# Put this into the configuration file:");
-        print!("{}", stanza(&self.user_id, &token));
+        say("# The token, shown only this once; the client sends it as X-Auth-Token:")?;
+        say(format_args!("# {token}"))?;
+        say("# Put this into the configuration file:")?;
+        say(stanza(&self.user_id, &token).trim_end())?;
         Ok(())
     }
 }

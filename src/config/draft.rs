@@ -50,18 +50,13 @@ impl Draft {
 
     /// Notes what the Kafka client refuses, each with the layer that gave it.
     pub(super) fn check_client(&mut self, check: ClientCheck) {
-        for ClientFault { property, problem } in check(&self.config.kafka.properties) {
+        for ClientFault { property, problem, remedy } in check(&self.config.kafka.properties) {
             let shown = property.as_ref().and_then(|name| self.shown_properties.get(name));
             let (key, layer) = match shown {
                 Some(shown) => (shown.key.clone(), shown.layer.clone()),
                 None => (PROPERTIES.to_owned(), Layer::Default),
             };
-            self.mistakes.push(Mistake {
-                layer,
-                key: Some(key),
-                wrong: problem,
-                remedy: "look the property up in librdkafka's list of properties".to_owned(),
-            });
+            self.mistakes.push(Mistake { layer, key: Some(key), wrong: problem, remedy });
         }
     }
 

@@ -39,6 +39,8 @@ pub struct ClientFault {
     pub property: Option<String>,
     /// What is wrong, without the value.
     pub problem: String,
+    /// What to do.
+    pub remedy: String,
 }
 
 /// A configuration without a mistake.

@@ -37,8 +37,10 @@ impl std::fmt::Debug for Properties {
 pub struct PropertyFault {
     /// The property, if it is one alone.
     pub property: Option<String>,
-    /// What is wrong and what to do; never the value.
+    /// What is wrong; never the value.
     pub problem: String,
+    /// What to do.
+    pub remedy: String,
 }
 
 /// What decides whether a count is right: set for every consumer, whatever the
@@ -95,7 +97,7 @@ impl Connection {
         if faults.is_empty() {
             let unconnected = Self { bootstrap_servers: String::new(), ..self.clone() };
             if let Err(error) = unconnected.consumer(Context::default()) {
-                faults.push(PropertyFault { property: None, problem: describe(&error) });
+                faults.push(refused(None, &error));
             }
         }
         faults
@@ -103,17 +105,23 @@ impl Connection {
 }
 
 fn fault_of(name: &str, value: &str) -> Option<PropertyFault> {
-    let fault = |problem| Some(PropertyFault { property: Some(name.to_owned()), problem });
     if let Some(feature) = missing_feature(name, value) {
-        return fault(format!(
-            "needs a build with the cargo feature `{feature}`: cargo build --release --features {feature}"
-        ));
+        return Some(PropertyFault {
+            property: Some(name.to_owned()),
+            problem: format!("needs a build with the cargo feature `{feature}`, and this one is without"),
+            remedy: format!("build with: cargo build --release --features {feature}"),
+        });
     }
     let mut alone = ClientConfig::new();
     alone.set(name, value);
-    match alone.create_native_config() {
-        Ok(_) => None,
-        Err(error) => fault(describe(&error)),
+    alone.create_native_config().err().map(|error| refused(Some(name), &error))
+}
+
+fn refused(property: Option<&str>, error: &KafkaError) -> PropertyFault {
+    PropertyFault {
+        property: property.map(ToOwned::to_owned),
+        problem: describe(error),
+        remedy: "look the property up in librdkafka's list of properties".to_owned(),
     }
 }
 

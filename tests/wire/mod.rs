@@ -91,7 +91,8 @@ impl Service {
     pub fn catching_up(stock: &[Rooms], http: &Http) -> Self {
         let status = Status::default();
         let tally = filled(stock);
-        let api = Api::new(tally.clone(), status.clone(), Metrics::new(), http, &users());
+        let api =
+            Api::new(tally.clone(), status.clone(), Metrics::new(), roomtally::service::now, http, &users());
         let stop = CancellationToken::new();
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(TcpListener::bind(http.listen)).unwrap();

@@ -11,8 +11,8 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use super::Failure;
 use super::serve::{listen, reachable};
+use super::{Failure, say};
 use crate::config::{Config, Sources, TokenHash, User, load};
 use crate::kafka::{EmbeddedBroker, Producer};
 use crate::service::{self, Service};
@@ -61,7 +61,7 @@ impl Demo {
         producer.finish().map_err(anyhow::Error::from)?;
         let service = Service::start(&config, listener)?;
         if until_ready(service.status(), &stop).await? {
-            println!("{}", greeting(&format!("http://{address}")));
+            say(greeting(&format!("http://{address}")))?;
         }
         let live = tokio::spawn(keep_chats_coming(producer, stop.clone()));
         let ended = service.run(stop).await;

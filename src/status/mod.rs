@@ -6,96 +6,15 @@
 //! instant at which every record that could be read then had been applied. The
 //! aggregator writes, the endpoints read. Time is an argument.
 
+mod results;
+
+pub use results::{EventCounts, EventResult};
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::decode::RejectReason;
 use crate::log::{NextOffset, Partition, Positions, Stop, StopReason};
 use crate::room::Timestamp;
-
-/// What became of a record; every record that is consumed has exactly one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum EventResult {
-    /// A room not known before now counts.
-    Counted,
-    /// A known room is different now.
-    Changed,
-    /// A known room, nothing different.
-    Duplicate,
-    /// A known room is gone.
-    Removed,
-    /// Nothing that we count.
-    Ignored,
-    /// An update or a deletion of a room not known.
-    UnknownRoom,
-    /// Refused, see [`RejectReason`].
-    Rejected,
-    /// A record without value for a room not known.
-    Tombstone,
-}
-
-impl EventResult {
-    /// Every result, in the order of the documentation.
-    pub const ALL: [Self; 8] = [
-        Self::Counted,
-        Self::Changed,
-        Self::Duplicate,
-        Self::Removed,
-        Self::Ignored,
-        Self::UnknownRoom,
-        Self::Rejected,
-        Self::Tombstone,
-    ];
-
-    /// The name in the metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Counted => "counted",
-            Self::Changed => "changed",
-            Self::Duplicate => "duplicate",
-            Self::Removed => "removed",
-            Self::Ignored => "ignored",
-            Self::UnknownRoom => "unknown_room",
-            Self::Rejected => "rejected",
-            Self::Tombstone => "tombstone",
-        }
-    }
-}
-
-/// How many records had which result, since the process began.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct EventCounts {
-    results: [u64; EventResult::ALL.len()],
-    rejects: [u64; RejectReason::ALL.len()],
-}
-
-impl EventCounts {
-    /// Counts one record that was not refused.
-    pub fn add(&mut self, result: EventResult) {
-        self.results[result as usize] += 1;
-    }
-
-    /// Counts one refused record.
-    pub fn reject(&mut self, reason: RejectReason) {
-        self.add(EventResult::Rejected);
-        self.rejects[reason as usize] += 1;
-    }
-
-    /// Records per result, every result once.
-    pub fn by_result(&self) -> impl Iterator<Item = (EventResult, u64)> + '_ {
-        EventResult::ALL.into_iter().map(|result| (result, self.results[result as usize]))
-    }
-
-    /// Refused records per reason, every reason once.
-    pub fn by_reason(&self) -> impl Iterator<Item = (RejectReason, u64)> + '_ {
-        RejectReason::ALL.into_iter().map(|reason| (reason, self.rejects[reason as usize]))
-    }
-
-    /// All records: the sum over the results.
-    pub fn total(&self) -> u64 {
-        self.results.iter().sum()
-    }
-}
 
 /// What is known of the broker and the topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -499,19 +418,5 @@ mod tests {
         let begins: Vec<_> =
             status.readiness().partitions.iter().map(|partition| partition.begins_at).collect();
         assert_eq!(begins, [Some(at(7)), None]);
-    }
-
-    #[test]
-    fn results_add_up_to_the_records() {
-        let mut events = EventCounts::default();
-        events.add(EventResult::Counted);
-        events.add(EventResult::Tombstone);
-        events.reject(RejectReason::NoTs);
-        assert_eq!(events.total(), 3);
-        assert_eq!(events.by_result().map(|(_, records)| records).sum::<u64>(), 3);
-        assert_eq!(
-            events.by_reason().filter(|&(_, records)| records > 0).collect::<Vec<_>>(),
-            [(RejectReason::NoTs, 1)]
-        );
     }
 }
