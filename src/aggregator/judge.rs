@@ -4,11 +4,11 @@
 //! which positions lie past an end that was asked for later. It decides on
 //! nothing but positions and bounds; time is an argument.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::kafka::PartitionBounds;
-use crate::log::{Partition, Positions, Stop, StopReason};
+use crate::log::{NextOffset, Partition, Positions, Stop, StopReason};
 use crate::room::Timestamp;
 
 /// A watermark may fall back for a moment while brokers hand over; only after
@@ -17,8 +17,8 @@ const PAST_END_FOR: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
 pub(super) struct Judge {
-    /// Partitions whose position the client says is outside of the log.
-    out_of_range: BTreeSet<Partition>,
+    /// Positions that the broker says are outside of the log, and when it said so.
+    out_of_range: BTreeMap<Partition, (NextOffset, Timestamp)>,
     /// Since when a position lies past the end that was asked for later.
     past_end: BTreeMap<Partition, Instant>,
     /// The wall clock and the positions when the last bounds were taken in.
@@ -35,9 +35,9 @@ pub(super) enum Verdict {
 }
 
 impl Judge {
-    /// The client says that the log has nothing at our position.
-    pub(super) fn hear_out_of_range(&mut self, partition: Partition) {
-        self.out_of_range.insert(partition);
+    /// The broker said, by the instant `at`, that the log has nothing at this position.
+    pub(super) fn hear_out_of_range(&mut self, partition: Partition, position: NextOffset, at: Timestamp) {
+        self.out_of_range.insert(partition, (position, at));
     }
 
     /// Judges one partition by its bounds, asked for at the instant `at`.
@@ -50,8 +50,16 @@ impl Judge {
     ) -> Verdict {
         let PartitionBounds { partition, begin, end } = *bounds;
         let Some(position) = positions.get(partition) else { return Verdict::ReadOn };
-        if self.out_of_range.contains(&partition) && position < begin {
+        let refused = self.out_of_range.get(&partition);
+        if refused.is_some() && position < begin {
             return Verdict::Stop(Stop { reason: StopReason::Gap, from: position, to: begin });
+        }
+        // A log's beginning only grows, so bounds asked for after the refusal tell on
+        // which side of the log the refused position was, whatever has come since.
+        let refused = refused.filter(|(_, heard)| *heard <= at).map(|&(position, _)| position);
+        if let Some(refused) = refused.filter(|refused| *refused >= begin) {
+            let to = end.min(refused);
+            return Verdict::Stop(Stop { reason: StopReason::BeyondEnd, from: position, to });
         }
         // Records may have come since the broker was asked; what was applied
         // before the question lies past the end only if the log is another one.
@@ -63,8 +71,13 @@ impl Judge {
             return if now - since >= PAST_END_FOR { Verdict::Stop(stop) } else { Verdict::ReadOn };
         }
         self.past_end.remove(&partition);
-        // A partition that was refused stays silent until it is given anew.
-        if self.out_of_range.remove(&partition) { Verdict::ReadAgain } else { Verdict::ReadOn }
+        // What was refused had been applied already and is gone since (a replay); the
+        // partition stays silent until it is given anew.
+        if refused.is_some() && self.out_of_range.remove(&partition).is_some() {
+            Verdict::ReadAgain
+        } else {
+            Verdict::ReadOn
+        }
     }
 
     /// Every partition has been judged; remembers where the positions were.
@@ -76,7 +89,6 @@ impl Judge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::NextOffset;
 
     const P: Partition = Partition(0);
 
@@ -103,8 +115,19 @@ mod tests {
         let (mut judge, now) = (Judge::default(), Instant::now());
         // Until the client says so, they may be on their way to us.
         assert_eq!(judge.verdict(&positions(5), &bounds(9, 20), ts(1), now), Verdict::ReadOn);
-        judge.hear_out_of_range(P);
+        judge.hear_out_of_range(P, NextOffset::at(5), ts(2));
+        assert_eq!(judge.verdict(&positions(5), &bounds(0, 20), ts(1), now), Verdict::ReadOn, "asked before");
         assert_eq!(judge.verdict(&positions(5), &bounds(9, 20), ts(2), now), stop(StopReason::Gap, 5, 9));
+    }
+
+    #[test]
+    fn a_position_refused_behind_the_beginning_was_past_the_end_however_far_that_has_come_since() {
+        for (end, to) in [(3, 3), (5, 5), (20, 5)] {
+            let (mut judge, now) = (Judge::default(), Instant::now());
+            judge.hear_out_of_range(P, NextOffset::at(5), ts(1));
+            let verdict = judge.verdict(&positions(5), &bounds(0, end), ts(1), now);
+            assert_eq!(verdict, stop(StopReason::BeyondEnd, 5, to));
+        }
     }
 
     #[test]
@@ -137,17 +160,17 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_that_was_refused_in_range_is_read_again_once() {
+    fn a_partition_whose_replay_was_refused_is_read_again_once() {
         let (mut judge, now) = (Judge::default(), Instant::now());
-        judge.hear_out_of_range(P);
-        assert_eq!(judge.verdict(&positions(5), &bounds(0, 9), ts(1), now), Verdict::ReadAgain);
-        assert_eq!(judge.verdict(&positions(5), &bounds(0, 9), ts(2), now), Verdict::ReadOn);
+        judge.hear_out_of_range(P, NextOffset::at(2), ts(1));
+        assert_eq!(judge.verdict(&positions(5), &bounds(4, 9), ts(1), now), Verdict::ReadAgain);
+        assert_eq!(judge.verdict(&positions(5), &bounds(4, 9), ts(2), now), Verdict::ReadOn);
     }
 
     #[test]
     fn a_partition_that_is_not_followed_is_not_judged() {
         let mut judge = Judge::default();
-        judge.hear_out_of_range(P);
+        judge.hear_out_of_range(P, NextOffset::at(2), ts(1));
         let verdict = judge.verdict(&Positions::default(), &bounds(5, 9), ts(1), Instant::now());
         assert_eq!(verdict, Verdict::ReadOn);
     }

@@ -19,7 +19,7 @@ use crate::aggregator::judge::{Judge, Verdict};
 use crate::aggregator::watchdog::Watchdog;
 use crate::decode;
 use crate::kafka::{Batch, Fault, FaultKind, LogEvent, OutOfSight, Reader, Sighting};
-use crate::log::{Partition, Stop, StopReason};
+use crate::log::{NextOffset, Partition, Stop, StopReason};
 use crate::room::Timestamp;
 use crate::status::{Ends, KafkaState, Status};
 use crate::telemetry::Sampler;
@@ -119,12 +119,13 @@ impl Aggregator {
             .map(|bounds| (bounds.partition, bounds.begin, bounds.end))
             .collect();
         self.status.follow(&new);
+        self.status.set_kafka(KafkaState::Connected);
+        // First the verdict: the ends of another log make no answer complete.
+        let changed = self.judge_positions(sighting);
         self.status.heard_ends(Ends {
             at: sighting.at,
             ends: sighting.partitions.iter().map(|bounds| (bounds.partition, bounds.end)).collect(),
         });
-        self.status.set_kafka(KafkaState::Connected);
-        let changed = self.judge_positions(sighting);
         if !new.is_empty() || changed {
             let partitions = self.counting.positions().iter().count();
             tracing::info!(topic = self.settings.topic, partitions, "reading");
@@ -162,11 +163,11 @@ impl Aggregator {
     }
 
     fn fault(&mut self, fault: &Fault, reader: &Reader) {
-        let Fault { partition, kind, message } = fault;
+        let Fault { partition, kind, at, message } = fault;
         match (kind, partition) {
             (FaultKind::OutOfRange, Some(partition)) => {
                 tracing::warn!(%partition, message, "the log has nothing at our position");
-                self.judge.hear_out_of_range(*partition);
+                self.judge.hear_out_of_range(*partition, *at, (self.settings.now)());
             }
             (FaultKind::BadBatch, Some(partition)) => {
                 if let Some(position) = self.counting.positions().get(*partition) {
@@ -194,6 +195,14 @@ impl Aggregator {
                     changed = true;
                 }
             }
+        }
+        // Kafka never takes a partition from a topic: this is another topic.
+        let positions = self.counting.positions().iter();
+        let gone: Vec<_> = positions.filter(|&(partition, _)| !sighting.has(partition)).collect();
+        for (partition, position) in gone {
+            let stop = Stop { reason: StopReason::BeyondEnd, from: position, to: NextOffset::START };
+            self.stop(partition, stop, "the topic no longer has this partition");
+            changed = true;
         }
         changed
     }

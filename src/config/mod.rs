@@ -4,7 +4,8 @@
 //! Owns the layers, each of which overrides the one before it: built-in
 //! defaults, a TOML file, the environment (`ROOMTALLY_<SECTION>__<KEY>`), flags.
 //! Invariant: a [`Config`] exists only if every value of every layer was valid,
-//! also of those that a higher layer overrides, and no secret is ever part of a
+//! also of those that a higher layer overrides (the Kafka client judges its own
+//! properties as they stand in the end), and no secret is ever part of a
 //! [`Mistake`], a [`ShownKey`] or any `Debug` text.
 //!
 //! ```text

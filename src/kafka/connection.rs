@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::types::RDKafkaConfRes;
 
 use crate::kafka::context::Context;
 
@@ -66,6 +67,44 @@ const DEFAULTS: [(&str, &str); 4] = [
 ];
 const CONSUMER_DEFAULTS: [(&str, &str); 2] = [("group.id", "roomtally"), ("fetch.queue.backoff.ms", "5")];
 
+/// Properties that people set, to name the nearest one to a slip of the pen;
+/// librdkafka itself knows many more and does not list them.
+const OFTEN_SET: [&str; 33] = [
+    "acks",
+    "broker.address.family",
+    "client.id",
+    "client.rack",
+    "compression.codec",
+    "compression.type",
+    "connections.max.idle.ms",
+    "debug",
+    "enable.ssl.certificate.verification",
+    "fetch.max.bytes",
+    "fetch.message.max.bytes",
+    "fetch.min.bytes",
+    "fetch.queue.backoff.ms",
+    "fetch.wait.max.ms",
+    "group.id",
+    "linger.ms",
+    "message.max.bytes",
+    "message.timeout.ms",
+    "queued.max.messages.kbytes",
+    "queued.min.messages",
+    "reconnect.backoff.max.ms",
+    "reconnect.backoff.ms",
+    "sasl.kerberos.keytab",
+    "sasl.kerberos.principal",
+    "sasl.kerberos.service.name",
+    "sasl.mechanisms",
+    "sasl.password",
+    "sasl.username",
+    "security.protocol",
+    "socket.timeout.ms",
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.key.location",
+];
+
 impl Connection {
     /// A consumer of this connection, reading nothing yet.
     pub(super) fn consumer(&self, context: Context) -> KafkaResult<BaseConsumer<Context>> {
@@ -118,11 +157,24 @@ fn fault_of(name: &str, value: &str) -> Option<PropertyFault> {
 }
 
 fn refused(property: Option<&str>, error: &KafkaError) -> PropertyFault {
-    PropertyFault {
-        property: property.map(ToOwned::to_owned),
-        problem: describe(error),
-        remedy: "look the property up in librdkafka's list of properties".to_owned(),
-    }
+    let nearest = property.filter(|_| is_unknown(error)).and_then(nearest);
+    let remedy = match nearest {
+        Some(nearest) => {
+            format!("did you mean {nearest}? If not, look it up in librdkafka's list of properties")
+        }
+        None => "look the property up in librdkafka's list of properties".to_owned(),
+    };
+    PropertyFault { property: property.map(ToOwned::to_owned), problem: describe(error), remedy }
+}
+
+fn is_unknown(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..))
+}
+
+/// The property that was probably meant, of those that people set.
+fn nearest(name: &str) -> Option<&'static str> {
+    let distance = |other: &&str| strsim::damerau_levenshtein(name, other);
+    OFTEN_SET.iter().copied().min_by_key(distance).filter(|other| distance(other) <= name.len() / 3)
 }
 
 /// The feature that a property needs and this build was made without.
@@ -185,6 +237,14 @@ mod tests {
         let names: Vec<_> = found.iter().filter_map(|fault| fault.property.as_deref()).collect();
         assert_eq!(names, ["fetch.min.bytes", "no.such.thing"]);
         assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
+    }
+
+    #[test]
+    fn an_unknown_property_names_the_nearest_one() {
+        let found = faults(&[("fetch.min.byte", "1")]);
+        assert!(found.len() == 1 && found[0].remedy.contains("did you mean fetch.min.bytes?"), "{found:?}");
+        let found = faults(&[("something.else", "1")]);
+        assert!(found.len() == 1 && !found[0].remedy.contains("did you mean"), "{found:?}");
     }
 
     #[cfg(not(any(feature = "tls", feature = "tls-vendored")))]

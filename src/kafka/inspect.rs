@@ -20,7 +20,7 @@ use crate::room::Timestamp;
 const SAMPLE_RECORDS: i64 = 100;
 
 /// How long the broker has for each answer.
-const TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What was found.
 #[derive(Debug)]

@@ -50,6 +50,8 @@ pub struct Fault {
     pub partition: Option<Partition>,
     /// What is wrong.
     pub kind: FaultKind,
+    /// The position that was asked for, where it is [`FaultKind::OutOfRange`].
+    pub at: NextOffset,
     /// The client's words.
     pub message: String,
 }
@@ -72,6 +74,13 @@ pub struct Sighting {
     pub at: Timestamp,
     /// Every partition, in order.
     pub partitions: Vec<PartitionBounds>,
+}
+
+impl Sighting {
+    /// Whether the topic has this partition.
+    pub fn has(&self, partition: Partition) -> bool {
+        self.partitions.iter().any(|bounds| bounds.partition == partition)
+    }
 }
 
 /// Where the log of one partition begins and ends.

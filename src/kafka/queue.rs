@@ -144,6 +144,7 @@ unsafe fn read(message: &native::rd_kafka_message_t, batch: &mut Batch, fault: &
             fault(Fault {
                 partition: (!message.rkt.is_null()).then_some(partition),
                 kind: kind(error),
+                at: NextOffset::at(message.offset),
                 message: format!("{error:?}: {message_text}"),
             });
         }

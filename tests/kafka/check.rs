@@ -1,0 +1,146 @@
+//! `roomtally check` against what it looks at.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::model::{Event, FIRST_TS, workload};
+use crate::node;
+use crate::program::{Ended, run};
+use crate::service::Setup;
+use crate::topic::{FOR_EVER, Record, Topic};
+
+const TIME: Duration = Duration::from_mins(1);
+
+fn check(config: &Path, flags: &[&str]) -> Ended {
+    let mut arguments = vec!["check", "--config", config.to_str().unwrap()];
+    arguments.extend(flags);
+    run(TIME, &arguments, None)
+}
+
+fn check_topic(topic: &Topic) -> Ended {
+    let setup = Setup::new(topic);
+    check(&setup.config("127.0.0.1:0"), &[])
+}
+
+/// Says these words in one of the lines of this kind.
+#[track_caller]
+fn says(ended: &Ended, kind: &str, words: &[&str]) {
+    let mut lines = ended.stdout.lines().filter(|line| line.starts_with(kind));
+    assert!(lines.any(|line| words.iter().all(|word| line.contains(word))), "{kind} {words:?}: {ended:?}");
+}
+
+#[track_caller]
+fn warns(topic: &Topic, words: &[&str]) {
+    let ended = check_topic(topic);
+    assert_eq!(ended.code, Some(0), "a warning is no failure: {ended:?}");
+    says(&ended, "warn", words);
+    assert_eq!(ended.stdout.matches("warn ").count(), 1, "and nothing else: {ended:?}");
+}
+
+#[track_caller]
+fn fails(ended: &Ended, words: &[&str]) {
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    says(ended, "FAIL", words);
+}
+
+#[test]
+fn a_good_broker_and_topic_pass_without_a_warning() {
+    let node = node::shared();
+    let topic = Topic::new(&node.servers(), 4);
+    let events = workload(81, 50);
+    topic.send(&events);
+    let ended = check_topic(&topic);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    says(&ended, "ok", &["configuration"]);
+    says(&ended, "ok", &["kafka", &topic.servers]);
+    says(&ended, "ok", &[&topic.name, "4 partitions", &format!("{} offsets", events.len())]);
+    says(&ended, "ok", &["data directory"]);
+    says(&ended, "ok", &["address"]);
+    assert!(ended.stdout.lines().all(|line| line.starts_with("ok ")), "{ended:?}");
+}
+
+#[test]
+fn retention_by_time_and_by_size_is_warned_of() {
+    let node = node::shared();
+    let topic = Topic::with(&node.servers(), 1, &[("retention.ms", "86400000")]);
+    warns(&topic, &[&topic.name, "24 h", "retention.ms"]);
+    let topic = Topic::with(&node.servers(), 1, &[FOR_EVER, ("retention.bytes", "1000000000")]);
+    warns(&topic, &[&topic.name, "retention.bytes"]);
+}
+
+#[test]
+fn compaction_is_warned_of_where_records_update_rooms_in_part() {
+    let node = node::shared();
+    let topic = Topic::with(&node.servers(), 1, &[("cleanup.policy", "compact")]);
+    topic.send(&[Event::created("r", FIRST_TS, None), Event::tombstone("gone")]);
+    let ended = check_topic(&topic);
+    assert!(ended.code == Some(0) && !ended.stdout.contains("warn "), "whole rooms are fine: {ended:?}");
+    topic.send(&[Event::transferred("r", Some("other"))]);
+    warns(&topic, &[&topic.name, "compacted", "partial updates"]);
+}
+
+#[test]
+fn keys_that_name_no_room_are_warned_of_over_several_partitions_only() {
+    let node = node::shared();
+    let events = workload(82, 10);
+    let unkeyed = || {
+        events
+            .iter()
+            .filter(|event| event.value().is_some())
+            .map(|event| Record { key: None, ..Record::from(event) })
+    };
+    let topic = Topic::new(&node.servers(), 2);
+    topic.send_with(&[], unkeyed());
+    warns(&topic, &[&topic.name, "several partitions", "key"]);
+    let service = Setup::new(&topic).serve();
+    service.reads_to_the_end();
+    assert!(service.logged(&["key names no room", &topic.name]), "the service says it, too");
+
+    let topic = Topic::new(&node.servers(), 1);
+    topic.send_with(&[], unkeyed());
+    let ended = check_topic(&topic);
+    assert!(ended.code == Some(0) && !ended.stdout.contains("warn "), "{ended:?}");
+}
+
+#[test]
+fn a_topic_whose_first_records_are_gone_is_warned_of() {
+    let node = node::shared();
+    let topic = Topic::new(&node.servers(), 1);
+    topic.send(&workload(83, 10));
+    topic.trim(0, 5);
+    warns(&topic, &[&topic.name, "gone already"]);
+}
+
+#[test]
+fn an_unreachable_broker_an_absent_topic_and_a_taken_port_are_failures() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    for nowhere in [format!("127.0.0.1:{}", node::free_port()), silent.local_addr().unwrap().to_string()] {
+        fails(&check_topic(&Topic::absent(&nowhere)), &["cannot reach", &nowhere]);
+    }
+    let node = node::shared();
+    let absent = Topic::absent(&node.servers());
+    let ended = check_topic(&absent);
+    fails(&ended, &[&absent.name, "is not there"]);
+    says(&ended, "ok", &["kafka", &node.servers()]);
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
+    let setup = Setup::new(&Topic::new(&node.servers(), 1));
+    fails(&check(&setup.config(&taken), &[]), &["address", &taken]);
+}
+
+#[test]
+fn a_bad_configuration_is_78_and_reaches_for_nothing() {
+    let nowhere = format!("127.0.0.1:{}", node::free_port());
+    let setup = Setup::new(&Topic::absent(&nowhere)).kafka("tpoic = \"x\"\nunavailable_after = \"soon\"");
+    let config = setup.config("127.0.0.1:0");
+    let ended = check(&config, &[]);
+    assert_eq!(ended.code, Some(78), "{ended:?}");
+    for word in ["tpoic", "topic", "unavailable_after"] {
+        assert!(ended.stderr.contains(word), "{word}: {ended:?}");
+    }
+    fs::write(&config, "").unwrap();
+    assert_eq!(check(&config, &["--offline"]).code, Some(0), "nothing is asked offline");
+}

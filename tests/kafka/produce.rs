@@ -1,0 +1,118 @@
+//! `roomtally produce`: what arrives, and what it says.
+
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::{Headers as _, Message as _};
+use rdkafka::{Offset, TopicPartitionList};
+use tempfile::TempDir;
+
+use crate::model::{Event, FIRST_TS, Model, workload};
+use crate::node;
+use crate::program::{Ended, run, write_lines};
+use crate::service::Setup;
+use crate::topic::Topic;
+
+const TIME: Duration = Duration::from_mins(1);
+
+/// So many events that have a line.
+pub(crate) fn lines(seed: u64, count: usize) -> Vec<Event> {
+    let mut events = workload(seed, count as u64 * 2 / 3);
+    events.retain(|event| event.value().is_some());
+    assert!(events.len() >= count);
+    events.truncate(count);
+    events
+}
+
+/// Produces these lines from a file.
+pub(crate) fn produce(topic: &Topic, lines: impl IntoIterator<Item = String>, flags: &[&str]) -> Ended {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("events.jsonl");
+    write_lines(&file, lines);
+    let mut arguments = vec!["produce", "--bootstrap-servers", &topic.servers, "--topic", &topic.name];
+    arguments.extend(["--file", file.to_str().unwrap()]);
+    arguments.extend(flags);
+    run(TIME, &arguments, None)
+}
+
+pub(crate) fn values(events: &[Event]) -> impl Iterator<Item = String> + '_ {
+    events.iter().map(|event| event.value().unwrap())
+}
+
+#[track_caller]
+pub(crate) fn succeeds(ended: &Ended, acknowledged: usize, read: usize) {
+    let line = format!("{acknowledged} records acknowledged by Kafka, of {read} lines read");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stdout.lines().any(|said| said == line), "{ended:?}");
+}
+
+#[test]
+fn ten_thousand_events_from_a_file_are_acknowledged_and_counted() {
+    let node = node::shared();
+    let topic = Topic::new(&node.servers(), 4);
+    let events = lines(61, 10_000);
+    succeeds(&produce(&topic, values(&events), &[]), 10_000, 10_000);
+    let stored: i64 = topic.bounds().into_iter().map(|(_, end)| end).sum();
+    assert_eq!(stored, 10_000);
+    Setup::new(&topic).serve().agrees_with(&Model::of(&events));
+}
+
+#[test]
+fn events_from_standard_input_are_acknowledged_and_counted() {
+    let node = node::shared();
+    let topic = Topic::new(&node.servers(), 2);
+    let events = lines(62, 100);
+    // Empty lines and a last one without its end are no fault.
+    let text = values(&events).collect::<Vec<_>>().join("\n\n");
+    let config = Setup::new(&topic).config("127.0.0.1:0");
+    for flags in [vec![], vec!["--file", "-"]] {
+        let mut arguments = vec!["produce", "--bootstrap-servers", &topic.servers, "--topic", &topic.name];
+        arguments.extend(flags);
+        succeeds(&run(TIME, &arguments, Some(&text)), 100, 199);
+    }
+    assert!(!config.exists(), "nothing of the configuration is needed");
+    Setup::new(&topic).serve().agrees_with(&Model::of(&[events.clone(), events].concat()));
+}
+
+#[test]
+fn history_sent_for_unknown_rooms_only_has_its_header_and_undoes_nothing() {
+    let node = node::shared();
+    let topic = Topic::new(&node.servers(), 1);
+    let live = [
+        Event::created("moved", FIRST_TS, Some("before")),
+        Event::transferred("moved", Some("after")),
+        Event::created("same", FIRST_TS + 1, None),
+    ];
+    succeeds(&produce(&topic, values(&live), &[]), 3, 3);
+    let history = [
+        Event::created("moved", FIRST_TS, Some("before")),
+        Event::created("same", FIRST_TS + 1, None),
+        Event::created("old", FIRST_TS - 1, Some("before")),
+        Event::transferred("old", Some("after")),
+    ];
+    succeeds(&produce(&topic, values(&history), &["--if-unknown"]), 4, 4);
+
+    let service = Setup::new(&topic).serve();
+    let mut expected = live.to_vec();
+    expected.push(history[2].clone());
+    service.agrees_with(&Model::of(&expected));
+    assert_eq!(service.metric("roomtally_events_total{result=\"duplicate\"}").to_string(), "3");
+    assert_eq!(
+        headers(&topic, 7),
+        [vec![Vec::<String>::new(); 3], vec![vec!["roomtally-if-unknown".to_owned()]; 4]].concat()
+    );
+}
+
+/// The headers' names of the first records of partition 0.
+fn headers(topic: &Topic, records: usize) -> Vec<Vec<String>> {
+    let reader: BaseConsumer = topic.reader();
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(&topic.name, 0, Offset::Beginning).unwrap();
+    reader.assign(&list).unwrap();
+    let names = |_| {
+        let record = reader.poll(TIME).expect("a record").unwrap();
+        let headers = record.headers().map(|headers| headers.iter().map(|of| of.key.to_owned()).collect());
+        headers.unwrap_or_default()
+    };
+    (0..records).map(names).collect()
+}

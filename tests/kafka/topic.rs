@@ -1,0 +1,217 @@
+//! Topics as their owners handle them: made, filled, trimmed and deleted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
+
+use crate::model::Event;
+use crate::wait::until;
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Records are kept for ever, as a topic of rooms wants it.
+pub(crate) const FOR_EVER: (&str, &str) = ("retention.ms", "-1");
+
+/// A topic of one test alone.
+#[derive(Debug, Clone)]
+pub(crate) struct Topic {
+    pub(crate) servers: String,
+    pub(crate) name: String,
+    /// How this side signs in, where the node wants it.
+    properties: Vec<(&'static str, String)>,
+}
+
+/// A record as it goes out.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Record {
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) partition: Option<i32>,
+    pub(crate) header: Option<&'static str>,
+    pub(crate) timestamp: Option<i64>,
+}
+
+/// A producer that minds what becomes of its records.
+pub(crate) type Sender = BaseProducer<Deliveries>;
+
+/// Counts what was not acknowledged.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Deliveries(Arc<AtomicU64>);
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if result.is_err() {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl From<&Event> for Record {
+    fn from(event: &Event) -> Self {
+        Self {
+            key: Some(event.room.clone().into_bytes()),
+            value: event.value().map(String::into_bytes),
+            ..Self::default()
+        }
+    }
+}
+
+impl Topic {
+    /// A name that no other topic has; nothing is made.
+    pub(crate) fn absent(servers: &str) -> Self {
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        let name = format!("livechat.rooms-{}", MADE.fetch_add(1, Ordering::Relaxed));
+        Self { servers: servers.to_owned(), name, properties: Vec::new() }
+    }
+
+    /// The same topic for a user that signs in.
+    pub(crate) fn signing_in(&self, user: &str, password: &str) -> Self {
+        let properties = vec![
+            ("security.protocol", "SASL_PLAINTEXT".to_owned()),
+            ("sasl.mechanism", "PLAIN".to_owned()),
+            ("sasl.username", user.to_owned()),
+            ("sasl.password", password.to_owned()),
+        ];
+        Self { properties, ..self.clone() }
+    }
+
+    /// A new topic that keeps its records.
+    pub(crate) fn new(servers: &str, partitions: i32) -> Self {
+        Self::with(servers, partitions, &[FOR_EVER])
+    }
+
+    /// A new topic with these settings.
+    pub(crate) fn with(servers: &str, partitions: i32, settings: &[(&str, &str)]) -> Self {
+        let topic = Self::absent(servers);
+        topic.create(partitions, settings);
+        topic
+    }
+
+    pub(crate) fn create(&self, partitions: i32, settings: &[(&str, &str)]) {
+        let mut new = NewTopic::new(&self.name, partitions, TopicReplication::Fixed(1));
+        for (name, value) in settings {
+            new = new.set(name, value);
+        }
+        let made = block_on(async { self.admin().create_topics([&new], &options()).await });
+        made.unwrap().pop().unwrap().unwrap();
+        until("the new topic's partitions have a leader", || {
+            let found = self.reader();
+            let led = |partition| found.fetch_watermarks(&self.name, partition, TIMEOUT).is_ok();
+            (0..partitions).all(led).then_some(())
+        });
+    }
+
+    pub(crate) fn delete(&self) {
+        let gone = block_on(async { self.admin().delete_topics(&[&self.name], &options()).await });
+        gone.unwrap().pop().unwrap().unwrap();
+    }
+
+    /// Adds partitions up to `total`.
+    pub(crate) fn grow(&self, total: usize) {
+        let new = NewPartitions::new(&self.name, total);
+        let grown = block_on(async { self.admin().create_partitions([&new], &options()).await });
+        grown.unwrap().pop().unwrap().unwrap();
+    }
+
+    /// Deletes the records of a partition before `offset`.
+    pub(crate) fn trim(&self, partition: i32, offset: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.name, partition, Offset::Offset(offset)).unwrap();
+        let left = block_on(async { self.admin().delete_records(&list, &options()).await }).unwrap();
+        left.elements()[0].error().unwrap();
+    }
+
+    /// Where each partition begins and ends, open transactions included.
+    pub(crate) fn bounds(&self) -> Vec<(i64, i64)> {
+        self.bounds_by(&self.reader())
+    }
+
+    /// The same, asked by this consumer.
+    pub(crate) fn bounds_by(&self, reader: &BaseConsumer) -> Vec<(i64, i64)> {
+        let found = reader.fetch_metadata(Some(&self.name), TIMEOUT).unwrap();
+        let partitions = found.topics()[0].partitions().len();
+        (0..i32::try_from(partitions).unwrap())
+            .map(|partition| reader.fetch_watermarks(&self.name, partition, TIMEOUT).unwrap())
+            .collect()
+    }
+
+    /// Sends events keyed by room, and returns when all are acknowledged.
+    pub(crate) fn send(&self, events: &[Event]) {
+        self.send_with(&[], events.iter().map(Record::from));
+    }
+
+    /// Sends records with a producer of these properties.
+    pub(crate) fn send_with(&self, properties: &[(&str, &str)], records: impl IntoIterator<Item = Record>) {
+        let sender = self.sender(properties);
+        self.put(&sender, records);
+    }
+
+    /// A producer with these properties.
+    pub(crate) fn sender(&self, properties: &[(&str, &str)]) -> Sender {
+        let mut config = self.client();
+        config.set("enable.idempotence", "true");
+        config.set("linger.ms", "5");
+        for (name, value) in properties {
+            config.set(*name, *value);
+        }
+        config.create_with_context(Deliveries::default()).unwrap()
+    }
+
+    /// Sends records and returns when all are acknowledged.
+    pub(crate) fn put(&self, sender: &Sender, records: impl IntoIterator<Item = Record>) {
+        for record in records {
+            let mut out = BaseRecord::<[u8], [u8]>::to(&self.name);
+            out.key = record.key.as_deref();
+            out.payload = record.value.as_deref();
+            out.partition = record.partition;
+            out.timestamp = record.timestamp;
+            out.headers =
+                record.header.map(|key| OwnedHeaders::new().insert(Header { key, value: Some("yes") }));
+            sender.send(out).map_err(|(error, _)| error).unwrap();
+        }
+        sender.flush(TIMEOUT).unwrap();
+        assert_eq!(sender.context().0.load(Ordering::Relaxed), 0, "every record is acknowledged");
+    }
+
+    /// A consumer of this topic that reads nothing yet.
+    pub(crate) fn reader(&self) -> BaseConsumer {
+        let mut config = self.client();
+        config
+            .set("group.id", "suite")
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "true");
+        config.create().unwrap()
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.client().create().unwrap()
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.servers);
+        for (name, value) in &self.properties {
+            config.set(*name, value);
+        }
+        config
+    }
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().operation_timeout(Some(TIMEOUT)).request_timeout(Some(TIMEOUT))
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
