@@ -43,7 +43,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates libssl3 zlib1g \
  && rm -rf /var/lib/apt/lists/*
 
-# The snapshots are the only state. A new volume mounted here takes over this owner.
+# The data directory. This version writes nothing there yet; a new volume takes over this owner.
 RUN install -d -o 10001 -g 10001 -m 0750 /data
 VOLUME /data
 
@@ -61,7 +61,7 @@ ENV ROOMTALLY_HTTP__LISTEN=0.0.0.0:3000 \
     ROOMTALLY_SNAPSHOT__DIR=/data
 EXPOSE 3000
 
-# SIGTERM makes the service write its last snapshot and exit 0.
+# SIGTERM ends the service in order, with exit code 0.
 STOPSIGNAL SIGTERM
 
 # Ready, not merely alive: unhealthy while it cannot answer, such as during a long first read of

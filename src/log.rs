@@ -18,6 +18,8 @@ pub struct NextOffset(i64);
 /// Why the service stopped counting a partition until somebody decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopReason {
+    /// The topic is not the one that was counted.
+    Recreated,
     /// Records between our position and the log's start are gone unread.
     Gap,
     /// Our position is past the log's end: the log is not the one we read.
@@ -28,11 +30,12 @@ pub enum StopReason {
 
 impl StopReason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 3] = [Self::Gap, Self::BeyondEnd, Self::BadBatch];
+    pub const ALL: [Self; 4] = [Self::Recreated, Self::Gap, Self::BeyondEnd, Self::BadBatch];
 
     /// The name in the readiness body and in the metrics.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Recreated => "recreated",
             Self::Gap => "gap",
             Self::BeyondEnd => "beyond_end",
             Self::BadBatch => "bad_batch",

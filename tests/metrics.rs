@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use roomtally::decode::RejectReason;
 use roomtally::log::{NextOffset, Partition, Positions, Stop, StopReason};
-use roomtally::status::{Ends, EventCounts, EventResult};
+use roomtally::room::Timestamp;
+use roomtally::status::{Ends, EventCounts, EventResult, Timestamps};
 use wire::{CREDENTIALS, PATH, Service, instant, rooms, settings};
 
 /// Samples by name and labels as written, and the type of each metric.
@@ -80,12 +81,19 @@ fn counts(result: &[(EventResult, u64)], rejects: &[RejectReason]) -> EventCount
     counts
 }
 
+/// The timestamps of a batch with one record.
+fn seen(partition: Partition, record: Timestamp) -> Timestamps {
+    let mut timestamps = Timestamps::default();
+    timestamps.see(partition, record);
+    timestamps
+}
+
 #[test]
 fn every_metric_has_its_type_and_help_from_the_first_scrape_on() {
     let service = Service::ready(&[rooms(None, "2020", 1)]);
     let mut positions = Positions::default();
     positions.begin(Partition(0), NextOffset::at(1));
-    service.status.applied(&positions, &[(Partition(0), instant("2020"))], &EventCounts::default());
+    service.status.applied(&positions, &seen(Partition(0), instant("2020")), &EventCounts::default());
     let scrape = Scrape::of(&service);
     let expected = [
         ("roomtally_build_info", "gauge"),
@@ -153,7 +161,7 @@ fn lag_is_told_per_partition_and_a_value_no_longer_known_is_no_longer_told() {
     let mut positions = Positions::default();
     positions.begin(p0, at(4));
     let record = instant("2020-01-01T00:00:01.250Z");
-    service.status.applied(&positions, &[(p0, record)], &EventCounts::default());
+    service.status.applied(&positions, &seen(p0, record), &EventCounts::default());
     let ends = [(p0, at(4)), (p1, at(15))].into();
     service.status.heard_ends(Ends { at: instant("2026"), ends });
     let scrape = Scrape::of(&service);
@@ -175,7 +183,7 @@ fn results_add_up_to_the_records_consumed_in_every_scrape() {
     let service = Service::ready(&[]);
     let results = [(EventResult::Counted, 5), (EventResult::Duplicate, 2), (EventResult::Tombstone, 1)];
     let events = counts(&results, &[RejectReason::NotJson, RejectReason::NotJson, RejectReason::NoTs]);
-    service.status.applied(&Positions::default(), &[], &events);
+    service.status.applied(&Positions::default(), &Timestamps::default(), &events);
     let scrape = Scrape::of(&service);
     is(scrape.get("roomtally_events_total{result=\"counted\"}"), 5.0);
     is(scrape.get("roomtally_events_total{result=\"rejected\"}"), 3.0);
@@ -214,7 +222,7 @@ fn scrapes_at_the_same_time_do_not_mix() {
         while scrapers.iter().any(|scraper| !scraper.is_finished()) {
             events.add(EventResult::Ignored);
             events.reject(RejectReason::BadTs);
-            service.status.applied(&Positions::default(), &[], &events);
+            service.status.applied(&Positions::default(), &Timestamps::default(), &events);
         }
     });
 }

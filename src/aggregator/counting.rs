@@ -9,8 +9,7 @@ use std::collections::BTreeSet;
 use crate::decode::{self, Decoded, Limits, Record, RejectReason};
 use crate::kafka::{Batch, BatchRecord};
 use crate::log::{Arrival, NextOffset, Partition, Positions};
-use crate::room::Timestamp;
-use crate::status::{EventCounts, EventResult};
+use crate::status::{EventCounts, EventResult, Timestamps};
 use crate::tally::{self, Apply, Outcome, TallyWriter};
 
 /// Applies batches and keeps count of the results.
@@ -81,53 +80,55 @@ impl Counting {
     }
 
     /// Applies a batch, which readers see whole; `refused` sees every record
-    /// that was refused. Gives the newest Kafka timestamp of each partition.
-    pub fn apply(
-        &mut self,
-        batch: &Batch,
-        mut refused: impl FnMut(Refusal<'_>),
-    ) -> Vec<(Partition, Timestamp)> {
-        let mut newest: Vec<(Partition, Timestamp)> = Vec::new();
+    /// that was refused. Decoding and `refused` keep no reader waiting.
+    pub fn apply(&mut self, batch: &Batch, refused: impl FnMut(Refusal<'_>)) -> Timestamps {
+        let decoded: Vec<_> = batch.records().map(|record| (record, decode(&record, &self.limits))).collect();
+        let mut timestamps = Timestamps::default();
+        let mut refusals = Vec::new();
         let mut tally = self.tally.batch();
-        for record in batch.records() {
-            let BatchRecord { partition, offset, timestamp, value, .. } = record;
+        for (record, decoded) in &decoded {
+            let BatchRecord { partition, offset, timestamp, value, .. } = *record;
             match self.positions.advance(partition, offset) {
                 Arrival::New => {}
                 Arrival::Replayed | Arrival::Unassigned => continue,
             }
-            match result(&mut tally, &record, &self.limits) {
+            match decoded
+                .as_ref()
+                .map_err(|&reason| reason)
+                .and_then(|decoded| apply(&mut tally, record, decoded))
+            {
                 Ok(result) => self.events.add(result),
                 Err(reason) => {
                     self.events.reject(reason);
-                    refused(Refusal { partition, offset, reason, value });
+                    refusals.push(Refusal { partition, offset, reason, value });
                 }
             }
             if let Some(timestamp) = timestamp {
-                match newest.iter_mut().find(|(other, _)| *other == partition) {
-                    Some((_, newest)) => *newest = timestamp,
-                    None => newest.push((partition, timestamp)),
-                }
+                timestamps.see(partition, timestamp);
             }
         }
+        drop(tally);
         for &(partition, end) in batch.ends() {
             self.positions.reach(partition, end);
         }
-        newest
+        refusals.into_iter().for_each(refused);
+        timestamps
     }
 }
 
-fn result(
+fn decode<'a>(record: &BatchRecord<'a>, limits: &Limits) -> Result<Decoded<'a>, RejectReason> {
+    let BatchRecord { key, value, timestamp, .. } = *record;
+    decode::decode(&Record { key, value, timestamp }, limits)
+}
+
+fn apply(
     tally: &mut tally::Batch<'_>,
     record: &BatchRecord<'_>,
-    limits: &Limits,
+    decoded: &Decoded<'_>,
 ) -> Result<EventResult, RejectReason> {
-    let BatchRecord { key, value, timestamp, .. } = *record;
-    let change = match decode::decode(&Record { key, value, timestamp }, limits)? {
-        Decoded::Change(change) => change,
-        Decoded::Ignored(_) => return Ok(EventResult::Ignored),
-    };
+    let Decoded::Change(change) = decoded else { return Ok(EventResult::Ignored) };
     let when = if record.if_unknown { Apply::IfUnknown } else { Apply::Always };
-    match tally.apply(&change, when) {
+    match tally.apply(change, when) {
         Outcome::Counted => Ok(EventResult::Counted),
         Outcome::Changed => Ok(EventResult::Changed),
         Outcome::Duplicate => Ok(EventResult::Duplicate),

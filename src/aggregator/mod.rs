@@ -6,6 +6,7 @@
 //! effect and the position behind it change in the same step, here and nowhere
 //! else.
 
+mod absence;
 mod counting;
 mod judge;
 mod watchdog;
@@ -15,17 +16,15 @@ pub use counting::{Counting, Refusal};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
+use crate::aggregator::absence::Absence;
 use crate::aggregator::judge::{Judge, Verdict};
 use crate::aggregator::watchdog::Watchdog;
 use crate::decode;
 use crate::kafka::{Batch, Fault, FaultKind, LogEvent, OutOfSight, Reader, Sighting};
-use crate::log::{NextOffset, Partition, Stop, StopReason};
+use crate::log::{Partition, Stop, StopReason};
 use crate::room::Timestamp;
 use crate::status::{Ends, KafkaState, Status};
 use crate::telemetry::Sampler;
-
-/// Between two log lines that say the same of a broker that stays away.
-const REMINDER: Duration = Duration::from_secs(30);
 
 /// Makes what the log tells count.
 pub struct Aggregator {
@@ -35,7 +34,7 @@ pub struct Aggregator {
     sampler: Sampler,
     watchdog: Watchdog,
     judge: Judge,
-    out_of_sight: Option<Absence>,
+    absence: Absence,
     warned_of_keys: bool,
     said_ready: bool,
     began: Instant,
@@ -54,13 +53,6 @@ pub struct Settings {
     pub now: fn() -> Timestamp,
 }
 
-/// A topic that cannot be seen, since when, and when that was last said.
-struct Absence {
-    why: OutOfSight,
-    since: Instant,
-    said: Instant,
-}
-
 impl Aggregator {
     /// Counts from nothing.
     pub fn new(counting: Counting, status: Status, settings: Settings) -> Self {
@@ -71,7 +63,7 @@ impl Aggregator {
             sampler: Sampler::default(),
             watchdog: Watchdog::default(),
             judge: Judge::default(),
-            out_of_sight: None,
+            absence: Absence::default(),
             warned_of_keys: false,
             said_ready: false,
             began: Instant::now(),
@@ -85,7 +77,7 @@ impl Aggregator {
                 LogEvent::Batch(batch) => self.count(&batch),
                 LogEvent::Fault(fault) => self.fault(&fault, reader),
                 LogEvent::Sighted(sighting) => self.sighted(&sighting, reader),
-                LogEvent::OutOfSight(why) => self.missed(why),
+                LogEvent::OutOfSight(why) => self.missed(&why, reader),
                 LogEvent::ReaderEnded => break,
             }
         }
@@ -94,14 +86,14 @@ impl Aggregator {
     fn count(&mut self, batch: &Batch) {
         let topic = &self.settings.topic;
         let sampler = &mut self.sampler;
-        let newest = self.counting.apply(batch, |refusal| {
+        let applied = self.counting.apply(batch, |refusal| {
             let Refusal { partition, offset, reason, .. } = refusal;
             if let Some(unsaid) = sampler.sample(reason.name()) {
                 let hint = refusal.hint();
                 tracing::warn!(topic, %partition, offset, reason = reason.name(), unsaid, "record rejected{hint}");
             }
         });
-        self.status.applied(self.counting.positions(), &newest, self.counting.events());
+        self.status.applied(self.counting.positions(), &applied, self.counting.events());
         for &(partition, _) in batch.ends() {
             self.status.reached_end(partition);
         }
@@ -111,7 +103,14 @@ impl Aggregator {
 
     /// New partitions are read from where their log begins.
     fn sighted(&mut self, sighting: &Sighting, reader: &Reader) {
-        self.say_seen();
+        let (missing_for, deleted) = self.absence.end(Instant::now());
+        if let Some(missing_for) = missing_for {
+            let after_s = missing_for.as_secs();
+            tracing::info!(topic = self.settings.topic, after_s, "Kafka answers and has the topic");
+        }
+        self.status.set_kafka(KafkaState::Connected);
+        // First the verdict: the ends of another log make no answer complete.
+        let changed = self.judge_positions(sighting, deleted);
         let new: Vec<_> = sighting
             .partitions
             .iter()
@@ -119,9 +118,6 @@ impl Aggregator {
             .map(|bounds| (bounds.partition, bounds.begin, bounds.end))
             .collect();
         self.status.follow(&new);
-        self.status.set_kafka(KafkaState::Connected);
-        // First the verdict: the ends of another log make no answer complete.
-        let changed = self.judge_positions(sighting);
         self.status.heard_ends(Ends {
             at: sighting.at,
             ends: sighting.partitions.iter().map(|bounds| (bounds.partition, bounds.end)).collect(),
@@ -143,23 +139,28 @@ impl Aggregator {
         reader.assign(self.counting.positions().iter().collect());
     }
 
-    fn missed(&mut self, why: OutOfSight) {
-        let now = Instant::now();
-        let same = self.out_of_sight.take().filter(|absence| absence.why.is_alike(&why));
-        let (since, said) = same.map_or((now, None), |absence| (absence.since, Some(absence.said)));
-        match &why {
+    fn missed(&mut self, why: &OutOfSight, reader: &Reader) {
+        let miss = self.absence.miss(why.clone(), Instant::now());
+        if miss.say {
+            self.say_missed(why);
+        }
+        match why {
             OutOfSight::TopicAbsent => self.status.set_kafka(KafkaState::TopicAbsent),
-            OutOfSight::BrokerAway { .. } if now - since >= self.settings.unavailable_after => {
+            OutOfSight::BrokerAway { .. } if miss.lasts >= self.settings.unavailable_after => {
                 self.status.set_kafka(KafkaState::Unavailable);
             }
             OutOfSight::BrokerAway { .. } => {}
         }
-        let due = said.is_none_or(|said| now - said >= REMINDER);
-        if due {
-            self.say_missed(&why);
+        let counted = self.counting.positions().iter().next().is_some();
+        if miss.deleted && counted {
+            // What comes back under this name is not to be read as if it were this.
+            reader.assign(Vec::new());
+            tracing::error!(
+                topic = self.settings.topic,
+                "the topic has been deleted; what was counted is still answered, until another topic of this \
+                 name is there"
+            );
         }
-        let said = if due { now } else { said.unwrap_or(now) };
-        self.out_of_sight = Some(Absence { why, since, said });
     }
 
     fn fault(&mut self, fault: &Fault, reader: &Reader) {
@@ -171,18 +172,32 @@ impl Aggregator {
             }
             (FaultKind::BadBatch, Some(partition)) => {
                 if let Some(position) = self.counting.positions().get(*partition) {
-                    let stop = Stop { reason: StopReason::BadBatch, from: position, to: position };
+                    let stop = Stop { reason: StopReason::BadBatch, from: position, to: position.max(*at) };
                     self.stop(*partition, stop, message);
                     self.assign(reader);
                 }
             }
-            _ => tracing::debug!(?partition, message, "the client reports"),
+            _ => {
+                if let Some(unsaid) = self.sampler.sample("fault") {
+                    tracing::warn!(?partition, message, unsaid, "Kafka's client cannot read; it tries again");
+                }
+            }
         }
     }
 
     /// Stops partitions whose position is not in their log; says whether the
     /// reader needs a new assignment.
-    fn judge_positions(&mut self, sighting: &Sighting) -> bool {
+    fn judge_positions(&mut self, sighting: &Sighting, deleted: bool) -> bool {
+        // Kafka never takes a partition from a topic: one that lacks some is another.
+        let lacks_one = self.counting.positions().iter().any(|(partition, _)| !sighting.has(partition));
+        if deleted || lacks_one {
+            let positions: Vec<_> = self.counting.positions().iter().collect();
+            for &(partition, position) in &positions {
+                let stop = Stop { reason: StopReason::Recreated, from: position, to: position };
+                self.stop(partition, stop, "the topic was deleted and made anew");
+            }
+            return !positions.is_empty();
+        }
         let mut changed = false;
         for bounds in &sighting.partitions {
             let positions = self.counting.positions();
@@ -195,14 +210,6 @@ impl Aggregator {
                     changed = true;
                 }
             }
-        }
-        // Kafka never takes a partition from a topic: this is another topic.
-        let positions = self.counting.positions().iter();
-        let gone: Vec<_> = positions.filter(|&(partition, _)| !sighting.has(partition)).collect();
-        for (partition, position) in gone {
-            let stop = Stop { reason: StopReason::BeyondEnd, from: position, to: NextOffset::START };
-            self.stop(partition, stop, "the topic no longer has this partition");
-            changed = true;
         }
         changed
     }
@@ -225,7 +232,8 @@ impl Aggregator {
         }
         // A few records tell; every batch's first is enough to find out.
         let Some(record) = batch.records().next() else { return };
-        if !decode::key_names_a_room(record.key) {
+        // A connector's heartbeat has no value, and no room in its key either.
+        if record.value.is_some() && !decode::key_names_a_room(record.key) {
             self.warned_of_keys = true;
             tracing::warn!(
                 topic = self.settings.topic,
@@ -234,13 +242,6 @@ impl Aggregator {
                 "this record's key names no room, and the topic has several partitions: changes of one room \
                  may be applied in the wrong order; key the records by room id, or use one partition"
             );
-        }
-    }
-
-    fn say_seen(&mut self) {
-        if let Some(absence) = self.out_of_sight.take() {
-            let after_s = absence.since.elapsed().as_secs();
-            tracing::info!(topic = self.settings.topic, after_s, "Kafka answers and has the topic");
         }
     }
 

@@ -30,14 +30,20 @@ struct Partition {
     #[serde(rename = "partition")]
     number: i32,
     state: &'static str,
+    #[serde(flatten)]
+    reading: Option<Reading>,
+    #[serde(flatten)]
+    stopped: Option<Stopped>,
+}
+
+#[derive(Serialize)]
+struct Reading {
     /// The next offset to apply.
     position: i64,
     /// The end of what can be read.
     end: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     begins_at: Option<i64>,
-    #[serde(flatten)]
-    stopped: Option<Stopped>,
 }
 
 #[derive(Serialize)]
@@ -87,9 +93,11 @@ impl From<PartitionStatus> for Partition {
                 (None, true) => "current",
                 (None, false) => "catching_up",
             },
-            position: of.position.as_offset(),
-            end: of.end.as_offset(),
-            begins_at: of.begins_at.map(NextOffset::as_offset),
+            reading: of.stop.is_none().then(|| Reading {
+                position: of.position.as_offset(),
+                end: of.end.as_offset(),
+                begins_at: of.begins_at.map(NextOffset::as_offset),
+            }),
             stopped: of.stop.map(|stop| Stopped::new(of.partition, stop)),
         }
     }

@@ -12,7 +12,6 @@ mod produce;
 mod serve;
 mod token;
 
-use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -192,9 +191,19 @@ impl ConfigArgs {
     fn load(&self, flags: Vec<(&'static str, Option<String>)>) -> Result<Loaded, Mistakes> {
         let own = [("log.format", self.log_format.clone()), ("log.level", self.log_level.clone())];
         let flags = own.into_iter().chain(flags);
+        let (mut env, mut env_not_text) = (Vec::new(), Vec::new());
+        for (name, value) in std::env::vars_os() {
+            // No key has a name that is no text.
+            let Ok(name) = name.into_string() else { continue };
+            match value.into_string() {
+                Ok(value) => env.push((name, value)),
+                Err(_) => env_not_text.push(name),
+            }
+        }
         load(&Sources {
             file: self.config.as_deref(),
-            env: std::env::vars_os().filter_map(unicode).collect(),
+            env,
+            env_not_text,
             flags: flags.filter_map(|(key, value)| Some((key, value?))).collect(),
             client_check: Some(service::check_client),
         })
@@ -219,9 +228,4 @@ impl ServiceArgs {
         let own = [("http.listen", self.listen.clone()), ("snapshot.dir", self.data_dir.clone())];
         self.topic.flags().into_iter().chain(own).collect()
     }
-}
-
-/// A variable as text; what is no Unicode becomes a value that no key takes.
-fn unicode((name, value): (OsString, OsString)) -> Option<(String, String)> {
-    Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ConfigArgs, Failure, TopicArgs, say};
 use crate::decode::{self, Decoded, Ignored, Record};
-use crate::kafka::Producer;
+use crate::kafka::{ProduceError, Producer};
 use crate::service;
 use crate::telemetry::Progress;
 
@@ -100,9 +100,10 @@ impl Produce {
     ) -> anyhow::Result<()> {
         let bar = Progress::begin("sending", "bytes", bytes);
         let mut lines = Lines::default();
-        let ended = self.send_lines(&lines_of(input), producer, limits, stop, &mut lines, &bar);
+        let ended =
+            self.send_lines(&lines_of(input, limits.record_bytes), producer, limits, stop, &mut lines, &bar);
         // Whatever ended the lines, what was sent before is waited for.
-        let finished = producer.finish();
+        let finished = producer.finish(stop);
         drop(bar);
         say(format_args!(
             "{} records acknowledged by Kafka, of {} lines read",
@@ -149,12 +150,8 @@ impl Produce {
             if value.is_empty() {
                 continue;
             }
-            match key_of(value, limits) {
-                Ok(key) => {
-                    let sent = producer.send(&key, value, self.if_unknown);
-                    sent.map_err(|error| Ended::Failed(error.into()))?;
-                    lines.sent += 1;
-                }
+            match self.send_line(value, producer, limits, stop).map_err(Ended::Failed)? {
+                Ok(()) => lines.sent += 1,
                 Err(problem) if self.skip_invalid => {
                     lines.skipped += 1;
                     if lines.skipped <= SKIPPED_LINES_TOLD {
@@ -168,6 +165,25 @@ impl Produce {
         Ok(())
     }
 
+    /// Sends one event, or says what is wrong with it.
+    fn send_line(
+        &self,
+        value: &[u8],
+        producer: &Producer,
+        limits: &decode::Limits,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Result<(), String>> {
+        let key = match key_of(value, limits) {
+            Ok(key) => key,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        match producer.send(&key, value, self.if_unknown, stop) {
+            Ok(()) => Ok(Ok(())),
+            Err(error @ ProduceError::TooLarge) => Ok(Err(error.to_string())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn at(&self, line: u64) -> String {
         let name = if self.file.as_os_str() == "-" {
             "standard input".to_owned()
@@ -179,18 +195,37 @@ impl Produce {
 }
 
 /// The lines, read by a thread of their own: a read of standard input may wait
-/// for ever, and a stop must not wait for it.
-fn lines_of(input: Box<dyn Read + Send>) -> Receiver<io::Result<Vec<u8>>> {
+/// for ever, and a stop must not wait for it. Of a line that is longer than any
+/// record may be, only so much is kept that it is found too large.
+fn lines_of(input: Box<dyn Read + Send>, record_bytes: usize) -> Receiver<io::Result<Vec<u8>>> {
     let (sender, lines) = sync_channel(LINES_AHEAD);
     thread::spawn(move || {
-        for line in BufReader::new(input).split(b'\n') {
+        let mut input = BufReader::new(input);
+        loop {
+            let line = next_line(&mut input, record_bytes + 1);
             let failed = line.is_err();
+            let Some(line) = line.transpose() else { return };
             if sender.send(line).is_err() || failed {
                 return;
             }
         }
     });
     lines
+}
+
+/// The next line without its end, cut to `longest` bytes; none at the end.
+fn next_line(input: &mut impl BufRead, longest: usize) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    let most = u64::try_from(longest).unwrap_or(u64::MAX).saturating_add(1);
+    if input.by_ref().take(most).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    } else if line.len() > longest {
+        input.skip_until(b'\n')?;
+    }
+    Ok(Some(line))
 }
 
 /// The room that an event speaks of, or what is wrong with it.

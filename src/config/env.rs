@@ -13,12 +13,14 @@ use super::properties;
 /// What a section and its key have between them.
 const BETWEEN: &str = "__";
 
+/// Whether a variable is meant to set a key.
+pub(super) fn is_setting(name: &str) -> bool {
+    name.strip_prefix(ENV_PREFIX).is_some_and(|rest| rest.contains(BETWEEN))
+}
+
 /// Writes what the variables say into the draft, in the order of their names.
 pub(super) fn apply(variables: &[(String, String)], draft: &mut Draft) {
-    let mut settings: Vec<_> = variables
-        .iter()
-        .filter(|(name, _)| name.strip_prefix(ENV_PREFIX).is_some_and(|rest| rest.contains(BETWEEN)))
-        .collect();
+    let mut settings: Vec<_> = variables.iter().filter(|(name, _)| is_setting(name)).collect();
     settings.sort();
     let property_prefix = format!("{}{BETWEEN}", variable_of(PROPERTIES));
     let mut property_texts = Vec::new();

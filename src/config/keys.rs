@@ -149,7 +149,7 @@ pub(super) const KEYS: &[Key] = &[
         },
         default: r#""30s""#,
         flag: None,
-        doc: "How long the broker or the topic may be away before `/health/ready` says so. \
+        doc: "How long the broker may be away before `/health/ready` says so; an absent topic shows at once. \
               Complete counts go on being answered meanwhile.",
     },
     Key {

@@ -22,6 +22,8 @@ pub struct Sources<'a> {
     pub file: Option<&'a Path>,
     /// All variables of the environment, settings or not.
     pub env: Vec<(String, String)>,
+    /// The names of those whose value is no Unicode text.
+    pub env_not_text: Vec<String>,
     /// The flags given: the path of the key each one sets, such as
     /// `http.listen`, and the value.
     pub flags: Vec<(&'static str, String)>,
@@ -77,6 +79,14 @@ pub fn load(sources: &Sources<'_>) -> Result<Loaded, Mistakes> {
         file::apply(path, &mut draft);
     }
     env::apply(&sources.env, &mut draft);
+    for name in sources.env_not_text.iter().filter(|name| env::is_setting(name)) {
+        draft.mistake(Mistake {
+            layer: Layer::Env(name.clone()),
+            key: None,
+            wrong: "is no text in UTF-8".to_owned(),
+            remedy: "write its value in UTF-8".to_owned(),
+        });
+    }
     for (path, value) in &sources.flags {
         apply_flag(path, value, &mut draft);
     }

@@ -69,7 +69,7 @@ pub struct Kafka {
     pub topic: String,
     /// The database collection whose change events are counted.
     pub collection: String,
-    /// How long the broker or the topic may be away before health says so.
+    /// How long the broker may be away before health says so.
     pub unavailable_after: Duration,
     /// Properties for the Kafka client by their own names, passed through; none
     /// that roomtally sets itself.

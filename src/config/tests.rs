@@ -47,6 +47,7 @@ impl Given {
         load(&Sources {
             file: self.file.is_some().then_some(path.as_path()),
             client_check: None,
+            env_not_text: Vec::new(),
             env: self.env.clone(),
             flags: self.flags.clone(),
         })
@@ -195,10 +196,16 @@ fn a_file_that_cannot_be_read_is_named() {
     let mut given = given().env("HTTP__DEFAULT_COUNT", "x");
     let path = given.dir.path().join("absent.toml");
     given.env.push(("OTHER".to_owned(), "y".to_owned()));
-    let mistakes =
-        load(&Sources { file: Some(&path), client_check: None, env: given.env.clone(), flags: Vec::new() });
+    let mistakes = load(&Sources {
+        file: Some(&path),
+        client_check: None,
+        env_not_text: vec!["ROOMTALLY_X__Y".to_owned(), "OTHER".to_owned()],
+        env: given.env.clone(),
+        flags: Vec::new(),
+    });
     let told = mistakes.err().unwrap().to_string();
-    assert!(told.starts_with("the configuration has 2 mistakes:\n  file "), "{told}");
+    assert!(told.starts_with("the configuration has 3 mistakes:\n  file "), "{told}");
+    assert!(told.contains("env ROOMTALLY_X__Y: is no text in UTF-8"), "{told}");
     assert!(told.contains("absent.toml: cannot be read: "), "{told}");
     check(&self::given().file(b"a = 1\nb = \xff"), "file c.toml:2: is not TOML at column 5: not UTF-8");
 }

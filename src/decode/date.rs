@@ -43,6 +43,12 @@ fn number(digits: &str) -> Result<Timestamp, NotADate> {
     if let Ok(ms) = digits.parse() {
         return Ok(Timestamp::from_millis(ms));
     }
+    if let Some((whole, fraction)) = digits.split_once('.').filter(|(_, rest)| !rest.contains(['e', 'E'])) {
+        let below = digits.starts_with('-') && fraction.bytes().any(|digit| digit != b'0');
+        if let Ok(ms) = whole.parse::<i64>() {
+            return Ok(Timestamp::from_millis(ms.saturating_sub(i64::from(below))));
+        }
+    }
     let ms: f64 = digits.parse().map_err(|_| NotADate)?;
     #[allow(clippy::cast_possible_truncation, reason = "a cast from a float saturates, as wanted")]
     Ok(Timestamp::from_millis(ms.floor() as i64))
@@ -70,7 +76,9 @@ mod tests {
             ("1600000000000", 1_600_000_000_000),
             ("1.6e12", 1_600_000_000_000),
             ("1600000000000.9", 1_600_000_000_000),
+            ("1500000000000.99999999999", 1_500_000_000_000),
             ("-0.5", -1),
+            ("-1.0", -1),
             ("1e400", i64::MAX),
             ("-99999999999999999999", i64::MIN),
             (r#""2020-09-09T00:11:22.345Z""#, 1_599_610_282_345),

@@ -81,6 +81,11 @@ impl Batch {
         self.records.len()
     }
 
+    /// How many bytes its keys and values have.
+    pub fn byte_len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty() && self.ends.is_empty()

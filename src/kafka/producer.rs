@@ -7,13 +7,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+
+use tokio_util::sync::CancellationToken;
 
 use crate::decode::IF_UNKNOWN_HEADER;
 use crate::kafka::connection::Connection;
@@ -26,6 +28,9 @@ use crate::room::Timestamp;
 /// the Java clients', so that a key finds the same partition from either side.
 const DEFAULTS: [(&str, &str); 3] =
     [("linger.ms", "20"), ("partitioner", "murmur2_random"), ("queue.buffering.max.messages", "500000")];
+
+/// How long a stop waits for what is on its way to a broker.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why records did not all arrive.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +58,17 @@ pub enum ProduceError {
     /// The client could not be made, or took a record no more.
     #[error("Kafka's client refuses: {0}")]
     Client(String),
+    /// The client takes no record of this size.
+    #[error(
+        "it is larger than message.max.bytes of Kafka's client; raise that under [kafka.properties], and max.message.bytes of the topic"
+    )]
+    TooLarge,
+    /// Told to stop while records were still unacknowledged.
+    #[error("{unacknowledged} records were sent and are not acknowledged yet")]
+    Stopped {
+        /// How many.
+        unacknowledged: usize,
+    },
     /// Records that were sent and not acknowledged.
     #[error("{failed} records were not acknowledged, the first because: {reason}")]
     NotAcknowledged {
@@ -111,8 +127,15 @@ impl Producer {
     /// client's buffer is full.
     ///
     /// # Errors
-    /// When the client takes no more, or an earlier record was not acknowledged.
-    pub fn send(&self, key: &str, value: &[u8], if_unknown: bool) -> Result<(), ProduceError> {
+    /// When the record is too large, the client takes no more, or an earlier
+    /// record was not acknowledged; or on a stop while the buffer is full.
+    pub fn send(
+        &self,
+        key: &str,
+        value: &[u8],
+        if_unknown: bool,
+        stop: &CancellationToken,
+    ) -> Result<(), ProduceError> {
         let mut record = BaseRecord::to(&self.topic).key(key).payload(value);
         if if_unknown {
             let header = Header { key: IF_UNKNOWN_HEADER, value: Some("") };
@@ -125,6 +148,12 @@ impl Producer {
                     record = unsent;
                     self.client.poll(Duration::from_millis(100));
                     self.failure()?;
+                    if stop.is_cancelled() {
+                        return Err(self.stopped());
+                    }
+                }
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge), _)) => {
+                    return Err(ProduceError::TooLarge);
                 }
                 Err((error, _)) => return Err(ProduceError::Client(error.to_string())),
             }
@@ -134,16 +163,26 @@ impl Producer {
     }
 
     /// Waits until every record sent is acknowledged or given up, which the
-    /// client does after `message.timeout.ms` (5 minutes by default).
+    /// client does after `message.timeout.ms` (5 minutes by default); after a stop
+    /// for [`STOP_PATIENCE`] at most.
     ///
     /// # Errors
     /// When some were not acknowledged.
-    pub fn finish(&self) -> Result<(), ProduceError> {
+    pub fn finish(&self, stop: &CancellationToken) -> Result<(), ProduceError> {
+        let mut deadline = None;
         while self.client.in_flight_count() > 0 {
+            if stop.is_cancelled() && Instant::now() > *deadline.get_or_insert(Instant::now() + STOP_PATIENCE)
+            {
+                return Err(self.stopped());
+            }
             // `flush` sends at once what waits for company, and serves deliveries.
             let _ = self.client.flush(Duration::from_millis(100));
         }
         self.failure()
+    }
+
+    fn stopped(&self) -> ProduceError {
+        ProduceError::Stopped { unacknowledged: usize::try_from(self.client.in_flight_count()).unwrap_or(0) }
     }
 
     /// How many records Kafka has acknowledged so far.

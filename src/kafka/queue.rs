@@ -34,7 +34,13 @@ pub(super) struct Queue {
     source: QueueRef,
     consumer: BaseConsumer<Context>,
     messages: Vec<*mut native::rd_kafka_message_t>,
+    /// Partitions with a bad batch: nothing behind it is handed on.
+    bad: Vec<Partition>,
 }
+
+/// How many bytes of records are taken at a time. Together with the number of
+/// batches on their way this bounds what waits between the client and the counts.
+const BATCH_BYTES: usize = 2 << 20;
 
 // Safety: the pointers in `messages` are only alive inside `take`, and librdkafka's
 // queues and clients may be used from any thread.
@@ -60,7 +66,7 @@ impl Queue {
         // standard error by the client where rdkafka does not take them out.
         // Safety: the client is alive, and the function lives as long as the program.
         unsafe { native::rd_kafka_set_logger(client, Some(log)) };
-        Self { source, consumer, messages: vec![ptr::null_mut(); capacity] }
+        Self { source, consumer, messages: vec![ptr::null_mut(); capacity], bad: Vec::new() }
     }
 
     pub(super) fn consumer(&self) -> &BaseConsumer<Context> {
@@ -68,25 +74,39 @@ impl Queue {
     }
 
     /// Waits up to `timeout` for a record, then takes all that are there, up to
-    /// the capacity. Faults go to `fault`.
+    /// the capacity and about [`BATCH_BYTES`]. Faults go to `fault`.
     pub(super) fn take(&mut self, timeout: Duration, batch: &mut Batch, mut fault: impl FnMut(Fault)) {
         let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-        let mut taken = self.consume(timeout_ms, 0, 1);
-        if taken == 1 {
-            taken += self.consume(0, 1, self.messages.len());
+        let (mut wait_ms, mut wanted, mut free) = (timeout_ms, 1, self.messages.len());
+        while wanted > 0 {
+            let taken = self.consume(wait_ms, wanted);
+            self.hand_on(taken, batch, &mut fault);
+            if taken < wanted {
+                return;
+            }
+            free -= taken;
+            wait_ms = 0;
+            // As many more as fit if they are as large as those so far.
+            let size = batch.byte_len() / batch.len().max(1) + 1;
+            wanted = (BATCH_BYTES.saturating_sub(batch.byte_len()) / size).min(free);
         }
+    }
+
+    /// Copies what was taken, and gives it back to librdkafka.
+    fn hand_on(&mut self, taken: usize, batch: &mut Batch, fault: &mut impl FnMut(Fault)) {
         for &message in &self.messages[..taken] {
             // Safety: the call handed out this message, and nobody else holds it.
             unsafe {
-                read(&*message, batch, &mut fault);
+                read(&*message, batch, &mut self.bad, fault);
                 native::rd_kafka_message_destroy(message);
             }
         }
     }
 
-    /// Fills `messages[from..to]` as far as there are some; says how many.
-    fn consume(&mut self, timeout_ms: i32, from: usize, to: usize) -> usize {
-        let free = &mut self.messages[from..to];
+    /// Fills the first `wanted` of `messages` as far as there are some; says how
+    /// many.
+    fn consume(&mut self, timeout_ms: i32, wanted: usize) -> usize {
+        let free = &mut self.messages[..wanted];
         // Safety: the queue is alive, and `free` is as long as said.
         let taken = unsafe {
             native::rd_kafka_consume_batch_queue(self.source.0, timeout_ms, free.as_mut_ptr(), free.len())
@@ -119,9 +139,15 @@ unsafe extern "C" fn log(
 ///
 /// # Safety
 /// The message must be one that librdkafka handed out and has not taken back.
-unsafe fn read(message: &native::rd_kafka_message_t, batch: &mut Batch, fault: &mut impl FnMut(Fault)) {
+unsafe fn read(
+    message: &native::rd_kafka_message_t,
+    batch: &mut Batch,
+    bad: &mut Vec<Partition>,
+    fault: &mut impl FnMut(Fault),
+) {
     let partition = Partition(message.partition);
     match message.err {
+        _ if bad.contains(&partition) && !message.rkt.is_null() => {}
         RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {
             let record = BatchRecord {
                 partition,
@@ -141,9 +167,13 @@ unsafe fn read(message: &native::rd_kafka_message_t, batch: &mut Batch, fault: &
             // Safety: as this function's own.
             let text = unsafe { bytes(message.payload.cast(), message.len) }.unwrap_or_default();
             let message_text = String::from_utf8_lossy(text);
+            let kind = kind(error);
+            if kind == FaultKind::BadBatch && !message.rkt.is_null() {
+                bad.push(partition);
+            }
             fault(Fault {
                 partition: (!message.rkt.is_null()).then_some(partition),
-                kind: kind(error),
+                kind,
                 at: NextOffset::at(message.offset),
                 message: format!("{error:?}: {message_text}"),
             });
@@ -194,4 +224,14 @@ unsafe fn has_if_unknown_header(message: &native::rd_kafka_message_t) -> bool {
         native::rd_kafka_header_get_last(headers, IF_UNKNOWN_HEADER.as_ptr(), &raw mut value, &raw mut size)
     };
     found == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_headers_name_is_the_same_on_both_sides() {
+        assert_eq!(IF_UNKNOWN_HEADER.to_str(), Ok(crate::decode::IF_UNKNOWN_HEADER));
+    }
 }

@@ -49,6 +49,8 @@ impl Watch {
     ) -> Result<Self, KafkaError> {
         let looking = Looking::new(connection)?;
         let watch = move || {
+            // A panic here must not leave the service with a watch that sees nothing.
+            let _ends_the_service = stop.clone().drop_guard();
             while !stop.is_cancelled() {
                 if events.send(looking.look(now())).is_err() {
                     break;
@@ -82,11 +84,12 @@ impl Looking {
         // Errors of the connection, and their reasons, wait in the client's queue
         // among its log lines until it is polled.
         while self.consumer.poll(HEARING).is_some() {}
+        let reason = self.context.take_reason();
         match seen {
             Ok(Some(sighting)) => LogEvent::Sighted(sighting),
             Ok(None) => LogEvent::OutOfSight(OutOfSight::TopicAbsent),
             Err(error) => {
-                let reason = self.context.take_reason().unwrap_or_else(|| error.to_string());
+                let reason = reason.unwrap_or_else(|| error.to_string());
                 LogEvent::OutOfSight(OutOfSight::BrokerAway { reason })
             }
         }

@@ -7,8 +7,10 @@
 //! aggregator writes, the endpoints read. Time is an argument.
 
 mod results;
+mod timestamps;
 
 pub use results::{EventCounts, EventResult};
+pub use timestamps::Timestamps;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -155,15 +157,15 @@ impl Status {
         state.settle();
     }
 
-    /// A batch has been applied: positions, the newest Kafka timestamp of each
-    /// partition in it, and the results so far.
-    pub fn applied(&self, positions: &Positions, newest: &[(Partition, Timestamp)], events: &EventCounts) {
+    /// A batch has been applied: positions, its records' timestamps, and the
+    /// results so far.
+    pub fn applied(&self, positions: &Positions, timestamps: &Timestamps, events: &EventCounts) {
         let mut state = self.state();
         state.events.clone_from(events);
-        for &(partition, record) in newest {
-            state.newest_record = state.newest_record.max(Some(record));
+        state.newest_record = state.newest_record.max(timestamps.newest);
+        for &(partition, last) in &timestamps.last {
             if let Some(followed) = state.partitions.get_mut(&partition) {
-                followed.last_record = Some(record);
+                followed.last_record = Some(last);
             }
         }
         for (partition, position) in positions.iter() {
@@ -326,7 +328,9 @@ mod tests {
 
     fn apply_to(status: &Status, positions: &mut Positions, partition: Partition, end: i64, newest: i64) {
         positions.reach(partition, at(end));
-        status.applied(positions, &[(partition, ts(newest))], &EventCounts::default());
+        let mut timestamps = Timestamps::default();
+        timestamps.see(partition, ts(newest));
+        status.applied(positions, &timestamps, &EventCounts::default());
     }
 
     #[test]
@@ -395,7 +399,7 @@ mod tests {
         status.stop(P[0], Stop { reason: StopReason::BeyondEnd, ..stop });
         assert_eq!((status.complete_as_of(), status.readiness().ready), (None, false));
         assert_eq!(status.readiness().partitions[0].stop, Some(stop));
-        assert_eq!(status.stops().map(|(_, stops)| stops), [1, 0, 0]);
+        assert_eq!(status.stops().map(|(_, stops)| stops), [0, 1, 0, 0]);
     }
 
     #[test]

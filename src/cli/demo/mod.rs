@@ -56,9 +56,9 @@ impl Demo {
         let connection = service::connection(&config);
         let producer = Producer::connect(&connection, service::now()).map_err(anyhow::Error::from)?;
         for event in documented_rooms() {
-            send(&producer, &event)?;
+            send(&producer, &event, &stop)?;
         }
-        producer.finish().map_err(anyhow::Error::from)?;
+        producer.finish(&stop).map_err(anyhow::Error::from)?;
         let service = Service::start(&config, listener)?;
         if until_ready(service.status(), &stop).await? {
             say(greeting(&format!("http://{address}")))?;
@@ -113,7 +113,7 @@ async fn keep_chats_coming(producer: Producer, stop: CancellationToken) {
     while !stop.is_cancelled() {
         due.tick().await;
         for event in chats.next(service::now()) {
-            if let Err(error) = send(&producer, &event) {
+            if let Err(error) = send(&producer, &event, &stop) {
                 tracing::error!("no more live chats: {error:#}");
                 return;
             }
@@ -121,9 +121,9 @@ async fn keep_chats_coming(producer: Producer, stop: CancellationToken) {
     }
 }
 
-fn send(producer: &Producer, event: &RoomEvent) -> anyhow::Result<()> {
+fn send(producer: &Producer, event: &RoomEvent, stop: &CancellationToken) -> anyhow::Result<()> {
     let value = serde_json::to_vec(event)?;
-    Ok(producer.send(&event.id, &value, false)?)
+    Ok(producer.send(&event.id, &value, false, stop)?)
 }
 
 fn greeting(address: &str) -> String {
