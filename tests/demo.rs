@@ -6,10 +6,9 @@ mod process;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use process::{Answer, Running, get, roomtally};
-use roomtally::room::Timestamp;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -81,8 +80,7 @@ impl Question {
     /// Rooms up to now, by the endpoint.
     fn rooms_until_now(&self) -> u64 {
         let (path, _) = self.path.split_once('?').expect("a query");
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
-        let now = Timestamp::from_millis(i64::try_from(now).expect("a time of this age"));
+        let now = roomtally::service::now();
         let body = self.ask(&format!("{path}?start=2020-01-01&end={now}&count=0")).body;
         let answer: serde_json::Value = serde_json::from_str(&body).expect("JSON");
         let rows = answer["departments"].as_array().expect("rows");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use rustix::process::Signal;
 
 use crate::model::{Model, workload};
@@ -16,7 +16,7 @@ const OLD_MS: i64 = 6_000;
 
 fn age_ms(as_of: &str) -> i64 {
     let instant = DateTime::parse_from_rfc3339(&as_of.to_uppercase()).unwrap();
-    (Utc::now() - instant.to_utc()).num_milliseconds()
+    roomtally::service::now().as_millis() - instant.timestamp_millis()
 }
 
 /// Every answer is given while the broker is away.
