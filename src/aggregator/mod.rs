@@ -124,7 +124,9 @@ impl Aggregator {
         });
         if !new.is_empty() || changed {
             let partitions = self.counting.positions().iter().count();
-            tracing::info!(topic = self.settings.topic, partitions, "reading");
+            if partitions > 0 {
+                tracing::info!(topic = self.settings.topic, partitions, "reading");
+            }
             self.assign(reader);
         }
         if self.watchdog.is_stuck(self.counting.positions(), sighting, Instant::now()) {

@@ -75,7 +75,7 @@ pub(super) const KEYS: &[Key] = &[
         default: "[]",
         flag: None,
         doc: "Origins whose pages may read answers in a browser. Empty: no page of another \
-              origin may, and preflight requests are not answered. \"*\" stands for every origin.",
+              origin may, and preflight requests are refused with 405. \"*\" stands for every origin.",
     },
     Key {
         path: "http.default_count",
@@ -149,7 +149,7 @@ pub(super) const KEYS: &[Key] = &[
         },
         default: r#""30s""#,
         flag: None,
-        doc: "How long the broker may be away before `/health/ready` says so; an absent topic shows at once. \
+        doc: "How long the broker may be away before `/health/ready` says so, counted from the first question that failed; an absent topic shows at once. \
               Complete counts go on being answered meanwhile.",
     },
     Key {

@@ -164,7 +164,7 @@ impl Producer {
 
     /// Waits until every record sent is acknowledged or given up, which the
     /// client does after `message.timeout.ms` (5 minutes by default); after a stop
-    /// for [`STOP_PATIENCE`] at most.
+    /// for five seconds at most.
     ///
     /// # Errors
     /// When some were not acknowledged.

@@ -74,7 +74,7 @@ impl Queue {
     }
 
     /// Waits up to `timeout` for a record, then takes all that are there, up to
-    /// the capacity and about [`BATCH_BYTES`]. Faults go to `fault`.
+    /// the capacity and about `BATCH_BYTES`. Faults go to `fault`.
     pub(super) fn take(&mut self, timeout: Duration, batch: &mut Batch, mut fault: impl FnMut(Fault)) {
         let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
         let (mut wait_ms, mut wanted, mut free) = (timeout_ms, 1, self.messages.len());

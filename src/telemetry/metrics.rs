@@ -222,7 +222,7 @@ fn describe_read(recorder: &PrometheusRecorder) {
     for (name, help) in [
         (EVENTS, "Records consumed by this process, by what became of them."),
         (REJECTED, "Records refused by this process, by the first fault found."),
-        (STOPS, "Partitions that this process stopped counting until an operator decides, by reason."),
+        (STOPS, "Partitions that this process stopped counting, by reason."),
     ] {
         recorder.describe_counter(name.into(), None, help.into());
     }
