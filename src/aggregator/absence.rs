@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::kafka::OutOfSight;
 
-/// A broker that has just come up may not know every topic for a moment; one
-/// that is absent for so long has been deleted.
+/// A broker that has just come up, or has not yet heard of a change, may not know
+/// a topic or a partition for a moment; one that is absent for so long is gone.
 const DELETED_AFTER: Duration = Duration::from_secs(2);
 
 /// Between two log lines that say the same of a broker that stays away.
@@ -20,6 +20,8 @@ const REMINDER: Duration = Duration::from_secs(30);
 pub(super) struct Absence {
     current: Option<Current>,
     deleted: bool,
+    /// Since when the topic lacks a partition that was read.
+    lacking: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -52,6 +54,16 @@ impl Absence {
         self.deleted |= gone;
         self.current = Some(Current { why, since, said: said.unwrap_or(now) });
         Miss { lasts, say: said.is_none(), deleted }
+    }
+
+    /// The topic is seen at `now`, with or without all partitions that were read;
+    /// says whether it has lacked some for too long to be the same topic.
+    pub(super) fn lacks(&mut self, some: bool, now: Instant) -> bool {
+        if !some {
+            self.lacking = None;
+            return false;
+        }
+        now - *self.lacking.get_or_insert(now) >= DELETED_AFTER
     }
 
     /// The topic is seen at `now`; says for how long it was not, if it was not,
@@ -97,6 +109,14 @@ mod tests {
             &[(true, false), (false, false), (false, true), (false, false)],
             true,
         );
+    }
+
+    #[test]
+    fn a_topic_that_goes_on_lacking_a_partition_is_another() {
+        let (mut absence, start) = (Absence::default(), Instant::now());
+        let looks = [(0, true), (1, true), (2, false), (3, true), (4, true), (5, true)];
+        let another = looks.map(|(second, some)| absence.lacks(some, start + Duration::from_secs(second)));
+        assert_eq!(another, [false, false, false, false, false, true]);
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct Aggregator {
     watchdog: Watchdog,
     judge: Judge,
     absence: Absence,
+    /// The topic is not the one that was counted: nothing of it is read.
+    another_topic: bool,
     warned_of_keys: bool,
     said_ready: bool,
     began: Instant,
@@ -64,6 +66,7 @@ impl Aggregator {
             watchdog: Watchdog::default(),
             judge: Judge::default(),
             absence: Absence::default(),
+            another_topic: false,
             warned_of_keys: false,
             said_ready: false,
             began: Instant::now(),
@@ -114,7 +117,7 @@ impl Aggregator {
         let new: Vec<_> = sighting
             .partitions
             .iter()
-            .filter(|bounds| self.counting.begin(bounds.partition, bounds.begin))
+            .filter(|bounds| !self.another_topic && self.counting.begin(bounds.partition, bounds.begin))
             .map(|bounds| (bounds.partition, bounds.begin, bounds.end))
             .collect();
         self.status.follow(&new);
@@ -191,13 +194,14 @@ impl Aggregator {
     /// reader needs a new assignment.
     fn judge_positions(&mut self, sighting: &Sighting, deleted: bool) -> bool {
         // Kafka never takes a partition from a topic: one that lacks some is another.
-        let lacks_one = self.counting.positions().iter().any(|(partition, _)| !sighting.has(partition));
-        if deleted || lacks_one {
+        let lacks_some = self.counting.positions().iter().any(|(partition, _)| !sighting.has(partition));
+        if self.absence.lacks(lacks_some, Instant::now()) || deleted {
             let positions: Vec<_> = self.counting.positions().iter().collect();
             for &(partition, position) in &positions {
                 let stop = Stop { reason: StopReason::Recreated, from: position, to: position };
                 self.stop(partition, stop, "the topic was deleted and made anew");
             }
+            self.another_topic |= !positions.is_empty();
             return !positions.is_empty();
         }
         let mut changed = false;
