@@ -132,9 +132,9 @@ impl Positions {
         }
     }
 
-    /// Follows a partition no more; says where it was.
-    pub fn stop(&mut self, partition: Partition) -> Option<NextOffset> {
-        self.0.remove(&partition)
+    /// Follows a partition no more.
+    pub fn stop(&mut self, partition: Partition) {
+        self.0.remove(&partition);
     }
 
     /// The next offset of one partition, if it is followed.

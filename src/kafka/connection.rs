@@ -151,6 +151,13 @@ fn fault_of(name: &str, value: &str) -> Option<PropertyFault> {
             remedy: format!("build with: cargo build --release --features {feature}"),
         });
     }
+    if name == "group.id" && value.is_empty() {
+        return Some(PropertyFault {
+            property: Some(name.to_owned()),
+            problem: "is empty, and the client wants a name even though roomtally joins no group".to_owned(),
+            remedy: "give any name, or leave it out".to_owned(),
+        });
+    }
     let mut alone = ClientConfig::new();
     alone.set(name, value);
     alone.create_native_config().err().map(|error| refused(Some(name), &error))
@@ -237,6 +244,13 @@ mod tests {
         let names: Vec<_> = found.iter().filter_map(|fault| fault.property.as_deref()).collect();
         assert_eq!(names, ["fetch.min.bytes", "no.such.thing"]);
         assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
+    }
+
+    #[test]
+    fn an_empty_group_is_named_and_its_remedy_told() {
+        let found = faults(&[("group.id", "")]);
+        assert!(found.len() == 1 && found[0].property.as_deref() == Some("group.id"), "{found:?}");
+        assert!(found[0].remedy.contains("any name"), "{found:?}");
     }
 
     #[test]

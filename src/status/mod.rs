@@ -110,7 +110,6 @@ impl Status {
         let mut state = self.state();
         if let Some(followed) = state.partitions.get_mut(&partition) {
             followed.status.current = true;
-            followed.end_at_start = followed.end_at_start.min(followed.status.position);
         }
         state.settle();
     }
