@@ -4,6 +4,10 @@
 //! position only moves forward, and it moves in the same step that applies the
 //! record, so a record is never applied twice and never skipped unseen.
 
+mod identity;
+
+pub use identity::{Canary, CanaryFound, LogIdentity, TopicId};
+
 use std::collections::BTreeMap;
 use std::fmt;
 
