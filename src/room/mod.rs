@@ -4,8 +4,12 @@
 //! [`MAX_ID_BYTES`] bytes of text and a [`DepartmentId`] 0 to as many, so no
 //! later stage checks again. Nothing here knows where a value came from.
 
+mod packed;
+mod stored;
 mod timestamp;
 
+pub use packed::{MAX_PACKED_BYTES, PackedId};
+pub use stored::{RoomKey, StoredId, StoredIdRef};
 pub use timestamp::{NotADate, Timestamp};
 
 use std::borrow::Cow;

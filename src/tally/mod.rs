@@ -4,14 +4,31 @@
 //! in batches; any number of [`TallyReader`]s ask, and see whole batches only.
 //! Invariant: the buckets hold exactly the rooms of the ledger, and a
 //! department once seen keeps its place for the life of the tally.
+//!
+//! What was counted can be kept elsewhere and come back: a walk tells all rooms,
+//! a few at a time; the changes that were kept tell what happened meanwhile; a
+//! [`Loading`] takes both and becomes the tally. The walk's rooms and the
+//! changes, each in the order in which they were told, later ones over earlier
+//! ones, are exactly the rooms behind the last change.
+
+mod books;
+mod departments;
+mod digest;
+mod journal;
+mod loading;
+mod rooms;
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use hashbrown::HashMap;
+use crate::room::{Room, RoomChange, Timestamp};
 
-use crate::buckets::{Buckets, Count};
-use crate::ledger::Ledger;
-use crate::room::{Change, DepartmentId, DepartmentSlot, Room, RoomChange, RoomId, Timestamp, Update};
+use books::Books;
+use journal::Journal;
+
+pub use crate::buckets::WalkCursor;
+pub use crate::room::{StoredId, StoredIdRef};
+pub use journal::ChangedRoom;
+pub use loading::{DuplicateDepartment, Loading, UnknownDepartment};
 
 /// What a change did.
 #[must_use]
@@ -66,17 +83,16 @@ pub struct Row {
 
 /// Makes an empty tally with room for `departments` distinct departments.
 pub fn tally(departments: usize) -> (TallyWriter, TallyReader) {
-    let books = Arc::new(RwLock::new(Books {
-        ledger: Ledger::default(),
-        buckets: Buckets::default(),
-        departments: Departments::new(departments),
-    }));
-    (TallyWriter(Arc::clone(&books)), TallyReader(books))
+    let books = Arc::new(RwLock::new(Books::new(departments)));
+    (TallyWriter { books: Arc::clone(&books), journal: Journal::default() }, TallyReader(books))
 }
 
 /// The one who changes counts.
 #[derive(Debug)]
-pub struct TallyWriter(Arc<RwLock<Books>>);
+pub struct TallyWriter {
+    books: Arc<RwLock<Books>>,
+    journal: Journal,
+}
 
 /// Asks for counts; as many as wanted.
 #[derive(Debug, Clone)]
@@ -85,21 +101,61 @@ pub struct TallyReader(Arc<RwLock<Books>>);
 /// Changes that readers see together, once this is dropped. Readers wait for
 /// as long, so a batch is kept short.
 #[derive(Debug)]
-pub struct Batch<'a>(RwLockWriteGuard<'a, Books>);
+pub struct Batch<'a> {
+    books: RwLockWriteGuard<'a, Books>,
+    journal: &'a mut Journal,
+}
 
 impl TallyWriter {
     /// Begins a batch of changes.
     pub fn batch(&mut self) -> Batch<'_> {
-        // A writer that panicked ends the process (see `service`), so nobody
-        // goes on with what it left half done.
-        Batch(self.0.write().unwrap_or_else(PoisonError::into_inner))
+        Batch { books: locked(&self.books), journal: &mut self.journal }
     }
+
+    /// Keeps every change from now on, until it is drained. Not done unasked:
+    /// where nobody drains them, changes would fill the memory.
+    pub fn keep_changes(&mut self) {
+        self.journal.keep();
+    }
+
+    /// Takes what changed since the last time, in the order in which it did:
+    /// one for each room counted, changed or removed.
+    pub fn drain_changes(&mut self) -> impl Iterator<Item = ChangedRoom> {
+        self.journal.drain()
+    }
+
+    /// How many rooms count now.
+    pub fn rooms(&self) -> usize {
+        self.books.read().unwrap_or_else(PoisonError::into_inner).rooms.ledger.len()
+    }
+
+    /// How many departments have a slot, without none.
+    pub fn departments_named(&self) -> usize {
+        self.books.read().unwrap_or_else(PoisonError::into_inner).departments.named()
+    }
+
+    /// Makes what was loaded the tally, for all readers at once. Changes that
+    /// were kept and walks that were begun belong to the one before: the changes
+    /// are dropped, the walks are to begin anew.
+    pub fn replace(&mut self, loading: Loading) {
+        let books = loading.into_books();
+        self.journal.drain().for_each(drop);
+        let before = std::mem::replace(&mut *locked(&self.books), books);
+        // Freeing many rooms takes a while, in which no reader is to wait.
+        drop(before);
+    }
+}
+
+fn locked(books: &RwLock<Books>) -> RwLockWriteGuard<'_, Books> {
+    // A writer that panicked ends the process (see `service`), so nobody
+    // goes on with what it left half done.
+    books.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Batch<'_> {
     /// Applies one change.
     pub fn apply(&mut self, change: &RoomChange<'_>, when: Apply) -> Outcome {
-        self.0.apply(change, when)
+        self.books.apply(change, when, self.journal)
     }
 }
 
@@ -112,17 +168,47 @@ impl TallyReader {
 
     /// How many rooms count now.
     pub fn rooms(&self) -> usize {
-        self.books().ledger.len()
+        self.books().rooms.ledger.len()
     }
 
     /// How many departments have a room now; none is not one of them.
     pub fn departments(&self) -> usize {
-        self.books().departments.inhabited
+        self.books().departments.inhabited()
+    }
+
+    /// The names of departments in the order of their slots, from slot 1 on,
+    /// without the first `known`. A name keeps its slot, so those that were told
+    /// once need not be told again.
+    pub fn departments_since(&self, known: usize) -> Vec<Arc<str>> {
+        self.books().departments.since(known)
     }
 
     /// The creation of the newest room that counts.
     pub fn newest_room(&self) -> Option<Timestamp> {
-        self.books().buckets.newest()
+        self.books().rooms.buckets.newest()
+    }
+
+    /// Calls `each` with the next `max` rooms at most, by hour, and moves the
+    /// cursor behind them; whether all were told. The writer waits as long as
+    /// this takes, so both are to be small. Between two steps rooms may change:
+    /// one that does not is told at least once, see [`WalkCursor`]; for the
+    /// others there is [`TallyWriter::drain_changes`].
+    pub fn walk(
+        &self,
+        cursor: &mut WalkCursor,
+        max: usize,
+        mut each: impl FnMut(StoredIdRef<'_>, Room),
+    ) -> bool {
+        let books = self.books();
+        let ledger = &books.rooms.ledger;
+        books.rooms.buckets.walk(cursor, max, |key, room| each(ledger.id(key), room))
+    }
+
+    /// A number that is equal for equal rooms, whatever happened in which order
+    /// and whatever slots their departments have. It looks at all rooms while
+    /// the writer waits: for tests and for looking at files.
+    pub fn digest(&self) -> u128 {
+        self.books().digest()
     }
 
     fn books(&self) -> RwLockReadGuard<'_, Books> {
@@ -130,173 +216,11 @@ impl TallyReader {
     }
 }
 
-#[derive(Debug)]
-struct Books {
-    ledger: Ledger,
-    buckets: Buckets,
-    departments: Departments,
-}
-
-impl Books {
-    fn apply(&mut self, change: &RoomChange<'_>, when: Apply) -> Outcome {
-        let id = &change.room;
-        let known = self.ledger.get(id);
-        if known.is_some() && when == Apply::IfUnknown {
-            return Outcome::Duplicate;
-        }
-        match (&change.change, known) {
-            (Change::Stated { ts, department, waiting }, known) => {
-                let Some(department) = self.departments.slot(department.as_ref()) else {
-                    return Outcome::TooManyDepartments;
-                };
-                self.state(id, known, Room { ts: *ts, department, waiting: *waiting })
-            }
-            (Change::Updated(update), Some(known)) => match self.updated(known, update) {
-                Some(room) => self.state(id, Some(known), room),
-                None => Outcome::TooManyDepartments,
-            },
-            (Change::Removed | Change::Tombstone, Some(known)) => {
-                self.ledger.remove(id);
-                self.take_back(known);
-                Outcome::Removed
-            }
-            (Change::Updated(_) | Change::Removed, None) => Outcome::UnknownRoom,
-            (Change::Tombstone, None) => Outcome::Tombstone,
-        }
-    }
-
-    /// The known room with the changed fields, unless its department has no place.
-    fn updated(&mut self, known: Room, update: &Update<'_>) -> Option<Room> {
-        Some(Room {
-            ts: update.ts.unwrap_or(known.ts),
-            department: match &update.department {
-                Some(department) => self.departments.slot(department.as_ref())?,
-                None => known.department,
-            },
-            waiting: update.waiting.unwrap_or(known.waiting),
-        })
-    }
-
-    fn state(&mut self, id: &RoomId<'_>, known: Option<Room>, room: Room) -> Outcome {
-        if known == Some(room) {
-            return Outcome::Duplicate;
-        }
-        self.ledger.put(id, room);
-        self.buckets.add(room);
-        self.departments.enter(room.department);
-        match known {
-            None => Outcome::Counted,
-            Some(known) => {
-                self.take_back(known);
-                Outcome::Changed
-            }
-        }
-    }
-
-    fn take_back(&mut self, room: Room) {
-        self.buckets.take_back(room);
-        self.departments.leave(room.department);
-    }
-
-    fn count(&self, question: &Question<'_>) -> Vec<Row> {
-        let wanted = |count: Count| match question.answered {
-            None => count.rooms,
-            Some(true) => count.rooms - count.waiting,
-            Some(false) => count.waiting,
-        };
-        if let Some(name) = question.department {
-            let Some(slot) = self.departments.known(name) else { return Vec::new() };
-            let mut rooms = 0;
-            self.buckets.count(question.from, question.to, Some(slot), |_, count| rooms += wanted(count));
-            return self.departments.row(slot, rooms).into_iter().collect();
-        }
-        let mut sums = vec![0; self.departments.names.len()];
-        self.buckets.count(question.from, question.to, None, |slot, count| {
-            sums[slot.0 as usize] += wanted(count);
-        });
-        let rows = self.departments.by_name.iter();
-        rows.filter_map(|&slot| self.departments.row(slot, sums[slot.0 as usize])).collect()
-    }
-}
-
-/// Every department that was ever seen, and how many rooms each has now.
-#[derive(Debug)]
-struct Departments {
-    limit: usize,
-    /// By slot; the first is none.
-    names: Vec<Option<Arc<str>>>,
-    rooms: Vec<u64>,
-    slots: HashMap<Arc<str>, DepartmentSlot>,
-    /// None first, then in the order of the ids' bytes.
-    by_name: Vec<DepartmentSlot>,
-    /// How many departments have a room now, none aside.
-    inhabited: usize,
-}
-
-impl Departments {
-    fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            names: vec![None],
-            rooms: vec![0],
-            slots: HashMap::new(),
-            by_name: vec![DepartmentSlot::NONE],
-            inhabited: 0,
-        }
-    }
-
-    fn known(&self, name: &str) -> Option<DepartmentSlot> {
-        self.slots.get(name).copied()
-    }
-
-    fn name(&self, slot: DepartmentSlot) -> Option<&str> {
-        self.names[slot.0 as usize].as_deref()
-    }
-
-    /// The slot of a department; a new one takes a place, if one is left.
-    fn slot(&mut self, id: Option<&DepartmentId<'_>>) -> Option<DepartmentSlot> {
-        let Some(id) = id else { return Some(DepartmentSlot::NONE) };
-        if let Some(slot) = self.known(id.as_str()) {
-            return Some(slot);
-        }
-        if self.slots.len() >= self.limit {
-            return None;
-        }
-        let slot = DepartmentSlot(u32::try_from(self.names.len()).ok()?);
-        let name: Arc<str> = id.as_str().into();
-        let place = self.by_name.partition_point(|&other| self.name(other) < Some(id.as_str()));
-        self.by_name.insert(place, slot);
-        self.names.push(Some(Arc::clone(&name)));
-        self.rooms.push(0);
-        self.slots.insert(name, slot);
-        Some(slot)
-    }
-
-    fn enter(&mut self, slot: DepartmentSlot) {
-        let rooms = &mut self.rooms[slot.0 as usize];
-        *rooms += 1;
-        if *rooms == 1 && slot != DepartmentSlot::NONE {
-            self.inhabited += 1;
-        }
-    }
-
-    fn leave(&mut self, slot: DepartmentSlot) {
-        let rooms = &mut self.rooms[slot.0 as usize];
-        *rooms -= 1;
-        if *rooms == 0 && slot != DepartmentSlot::NONE {
-            self.inhabited -= 1;
-        }
-    }
-
-    fn row(&self, slot: DepartmentSlot, rooms: u64) -> Option<Row> {
-        (rooms > 0).then(|| Row { department: self.names[slot.0 as usize].clone(), rooms })
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::room::{Change, DepartmentId, RoomId, Update};
     use Outcome::{Changed, Counted, Duplicate, Removed, Tombstone, TooManyDepartments, UnknownRoom};
 
     fn change(room: &'static str, change: Change<'static>) -> RoomChange<'static> {

@@ -1,0 +1,193 @@
+//! The records of all rooms, one each, and where each stands.
+//!
+//! Owns the memory: 24 bytes a room, in blocks that one hour has to itself, in
+//! pages that are never moved, so that growing copies nothing. Invariant: a
+//! block that was handed out says which hour has it, and a place points at one
+//! record until that hour moves it.
+
+use crate::room::{DepartmentSlot, PackedId, Room, RoomKey, Timestamp};
+
+/// Records in a block. Half a block is free in each hour on average: smaller
+/// ones waste less in quiet hours, larger ones take fewer numbers.
+pub(super) const BLOCK_RECORDS: u32 = 64;
+const PAGE_RECORDS: u32 = 1 << 16;
+const PAGE_BLOCKS: u32 = PAGE_RECORDS / BLOCK_RECORDS;
+
+/// More are not numbered; that many records are 103 GB.
+const BLOCKS_MAX: usize = (u32::MAX / BLOCK_RECORDS) as usize;
+
+pub(super) const HOUR_MS: i64 = 3_600_000;
+
+/// Where a room's record stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place(u32);
+
+/// The hours since 1970 that had gone by; any instant has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct HourNumber(pub(super) i64);
+
+impl HourNumber {
+    pub(super) fn of(ts: Timestamp) -> Self {
+        Self(ts.as_millis().div_euclid(HOUR_MS))
+    }
+}
+
+/// One room. Laid out by hand: 22 bits of milliseconds, 6 of letters (0 where
+/// the bits are the number of a long id), 1 whether it waits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Record {
+    bits: [u64; 2],
+    state: u32,
+    department: DepartmentSlot,
+}
+
+const LETTERS_AT: u32 = 22;
+const WAITING_AT: u32 = 28;
+const MS_MASK: u32 = (1 << LETTERS_AT) - 1;
+
+impl Record {
+    const FREE: Self = Self { bits: [0; 2], state: 0, department: DepartmentSlot::NONE };
+
+    pub(super) fn new(key: RoomKey, room: Room) -> Self {
+        let (bits, letters) = match key {
+            RoomKey::Packed(packed) => (packed.bits(), packed.letters()),
+            RoomKey::Long(number) => ([number.into(), 0], 0),
+        };
+        let ms = u32::try_from(room.ts.as_millis().rem_euclid(HOUR_MS)).unwrap_or(0);
+        let state = ms | u32::from(letters) << LETTERS_AT | u32::from(room.waiting) << WAITING_AT;
+        Self { bits, state, department: room.department }
+    }
+
+    pub(super) fn key(&self) -> RoomKey {
+        match PackedId::trusted(self.bits, (self.state >> LETTERS_AT & 0x3f) as u8) {
+            Some(packed) => RoomKey::Packed(packed),
+            None => RoomKey::Long(u32::try_from(self.bits[0]).unwrap_or(u32::MAX)),
+        }
+    }
+
+    pub(super) fn room(&self, hour: HourNumber) -> Room {
+        // The product alone may lie before the first instant; the sum never does.
+        let ts = hour.0.wrapping_mul(HOUR_MS).wrapping_add(self.ms_of_hour());
+        Room { ts: Timestamp::from_millis(ts), department: self.department, waiting: self.waiting() }
+    }
+
+    pub(super) fn ms_of_hour(&self) -> i64 {
+        (self.state & MS_MASK).into()
+    }
+
+    pub(super) fn department(&self) -> DepartmentSlot {
+        self.department
+    }
+
+    pub(super) fn waiting(&self) -> bool {
+        self.state >> WAITING_AT & 1 == 1
+    }
+}
+
+/// A run of [`BLOCK_RECORDS`] records.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Block(u32);
+
+impl Block {
+    pub(super) fn place(self, slot: u32) -> Place {
+        Place(self.0 * BLOCK_RECORDS + slot)
+    }
+}
+
+#[derive(Debug)]
+struct Page {
+    records: Vec<Record>,
+    /// The hour that has each block.
+    hours: Vec<HourNumber>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    pages: Vec<Page>,
+    free: Vec<Block>,
+}
+
+impl Records {
+    /// Hands a block to an hour.
+    ///
+    /// # Panics
+    /// When places are numbered no further: going on would count rooms twice.
+    pub(super) fn take_block(&mut self, hour: HourNumber) -> Block {
+        if let Some(block) = self.free.pop() {
+            let (page, at) = block_at(block);
+            self.pages[page].hours[at] = hour;
+            return block;
+        }
+        if self.pages.last().is_none_or(|page| page.hours.len() == PAGE_BLOCKS as usize) {
+            self.pages.push(Page {
+                records: Vec::with_capacity(PAGE_RECORDS as usize),
+                hours: Vec::with_capacity(PAGE_BLOCKS as usize),
+            });
+        }
+        let page = self.pages.len() - 1;
+        let Page { records, hours } = &mut self.pages[page];
+        let number = page * PAGE_BLOCKS as usize + hours.len();
+        assert!(number < BLOCKS_MAX, "more rooms than one process can number");
+        records.resize(records.len() + BLOCK_RECORDS as usize, Record::FREE);
+        hours.push(hour);
+        Block(u32::try_from(number).unwrap_or(u32::MAX))
+    }
+
+    pub(super) fn give_back(&mut self, block: Block) {
+        self.free.push(block);
+    }
+
+    pub(super) fn at(&self, place: Place) -> &Record {
+        &self.pages[(place.0 / PAGE_RECORDS) as usize].records[(place.0 % PAGE_RECORDS) as usize]
+    }
+
+    pub(super) fn set(&mut self, place: Place, record: Record) {
+        self.pages[(place.0 / PAGE_RECORDS) as usize].records[(place.0 % PAGE_RECORDS) as usize] = record;
+    }
+
+    /// All of the block, to be written to.
+    pub(super) fn block_mut(&mut self, block: Block) -> &mut [Record] {
+        let (page, at) = block_at(block);
+        let first = at * BLOCK_RECORDS as usize;
+        &mut self.pages[page].records[first..first + BLOCK_RECORDS as usize]
+    }
+
+    pub(super) fn hour_of(&self, place: Place) -> HourNumber {
+        let (page, at) = block_at(Block(place.0 / BLOCK_RECORDS));
+        self.pages[page].hours[at]
+    }
+
+    /// All of the block, whatever part of it is in use.
+    pub(super) fn block(&self, block: Block) -> &[Record] {
+        let (page, at) = block_at(block);
+        let first = at * BLOCK_RECORDS as usize;
+        &self.pages[page].records[first..first + BLOCK_RECORDS as usize]
+    }
+}
+
+fn block_at(block: Block) -> (usize, usize) {
+    ((block.0 / PAGE_BLOCKS) as usize, (block.0 % PAGE_BLOCKS) as usize)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_24_bytes_and_gives_back_what_it_was_made_of() {
+        assert_eq!(size_of::<Record>(), 24);
+        let packed = |text| RoomKey::Packed(PackedId::of(text).unwrap());
+        let keys = [packed("a"), packed("BtS3XkqN8mY2cQwZr"), packed("123e4567-e89b-12d3-a456-426614174000")];
+        for key in keys.into_iter().chain([RoomKey::Long(0), RoomKey::Long(u32::MAX)]) {
+            for ms in [0, 1, -1, HOUR_MS - 1, HOUR_MS, i64::MIN, i64::MAX] {
+                for (department, waiting) in [(0, false), (u32::MAX, true)] {
+                    let ts = Timestamp::from_millis(ms);
+                    let room = Room { ts, department: DepartmentSlot(department), waiting };
+                    let record = Record::new(key, room);
+                    assert_eq!((record.key(), record.room(HourNumber::of(ts))), (key, room));
+                }
+            }
+        }
+    }
+}

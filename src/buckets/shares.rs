@@ -1,0 +1,41 @@
+//! What many rooms add to the sums above them, added up once.
+//!
+//! Owns a table by slot that is used again and again. Invariant: between two uses
+//! every row of it is 0.
+
+use crate::buckets::sums::Sum;
+use crate::room::{DepartmentSlot, Room};
+
+/// Each department's share of some rooms.
+#[derive(Debug, Default)]
+pub struct Shares {
+    sums: Vec<Sum>,
+    shares: Vec<(DepartmentSlot, Sum)>,
+}
+
+impl Shares {
+    /// Adds these rooms up, and forgets those before. Their slots are to be handed
+    /// out one after the other: the table has a row for each.
+    pub(super) fn fill(&mut self, rooms: impl Iterator<Item = Room>) {
+        self.shares.clear();
+        for room in rooms {
+            let slot = room.department.0 as usize;
+            if slot >= self.sums.len() {
+                self.sums.resize(slot + 1, Sum::default());
+            }
+            let sum = &mut self.sums[slot];
+            if sum.rooms == 0 {
+                self.shares.push((room.department, Sum::default()));
+            }
+            sum.add(Sum::of(room));
+        }
+        for (department, sum) in &mut self.shares {
+            *sum = std::mem::take(&mut self.sums[department.0 as usize]);
+        }
+    }
+
+    /// The departments that have a share, each once.
+    pub(super) fn each(&self) -> &[(DepartmentSlot, Sum)] {
+        &self.shares
+    }
+}

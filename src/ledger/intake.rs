@@ -1,0 +1,177 @@
+//! Rooms on their way into the ledger, many at a time.
+//!
+//! Owns the order in which ids reach the shards. One room after the other would
+//! touch another far part of the index each; here they wait, grouped by shards, and
+//! are entered shard by shard, so that a shard is near while its rooms come.
+//! Invariant: of several records with one id the last one holds, since all of them
+//! wait in the same group, in their order.
+
+use std::collections::BTreeSet;
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+use crate::buckets::{Buckets, Place};
+use crate::ledger::{Ledger, SHARDS, SHARES, hash_of, shard, shard_of};
+use crate::room::{RoomKey, StoredIdRef};
+
+const GROUPS: usize = 64;
+const GROUP_SHARDS: usize = SHARDS / GROUPS;
+
+/// So many wait in a group before they are entered: 32 MB in all of them.
+const GROUP_WAITING_MAX: usize = 32 * 1024;
+
+/// Rooms that wait to be entered. While any does, no record may be moved among the
+/// buckets, and the ledger is not to be asked.
+#[derive(Debug)]
+pub struct Intake {
+    groups: Box<[Vec<Waiting>]>,
+    waiting_max: usize,
+    /// Where a group is sorted.
+    sorted: Vec<Waiting>,
+    /// Records of rooms that have a later one.
+    outdated: Vec<Place>,
+    /// How many rooms there may be in the end.
+    expected: u64,
+    /// How many of all hashes belong to each shard.
+    shares: Box<[u64]>,
+}
+
+/// A room whose id has this hash, and where its record stands.
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    hash: u64,
+    place: Place,
+}
+
+impl Default for Intake {
+    fn default() -> Self {
+        Self::new(GROUP_WAITING_MAX)
+    }
+}
+
+impl Intake {
+    /// Lets so many ids wait in each group before they are passed on.
+    pub fn new(waiting_max: usize) -> Self {
+        let mut shares = vec![0; SHARDS];
+        (0..SHARES).for_each(|share| shares[shard_of(share)] += 1);
+        Self {
+            groups: vec![Vec::new(); GROUPS].into(),
+            waiting_max,
+            sorted: Vec::new(),
+            outdated: Vec::new(),
+            expected: 0,
+            shares: shares.into(),
+        }
+    }
+
+    /// Says how many rooms there may be in the end, so that shards that have to grow
+    /// grow once. The memory is taken as they are reached.
+    pub fn expect(&mut self, rooms: usize) {
+        self.expected = rooms as u64;
+    }
+
+    /// The room whose record stands here is known from now on.
+    #[inline]
+    pub fn enter(&mut self, ledger: &Ledger, key: RoomKey, place: Place) {
+        let hash = ledger.hash(ledger.id(key));
+        self.groups[shard(hash) / GROUP_SHARDS].push(Waiting { hash, place });
+    }
+
+    /// Enters those groups in which enough wait.
+    pub fn pass_on(&mut self, ledger: &mut Ledger, buckets: &Buckets) {
+        for group in 0..GROUPS {
+            if self.groups[group].len() >= self.waiting_max {
+                self.enter_group(ledger, group, buckets);
+            }
+        }
+    }
+
+    /// How many records are known to have a later one.
+    pub fn outdated(&self) -> usize {
+        self.outdated.len()
+    }
+
+    /// Enters all that wait. Returns the places of records that the ledger does not
+    /// know, since there are later ones of their rooms.
+    #[must_use]
+    pub fn settle(&mut self, ledger: &mut Ledger, buckets: &Buckets) -> BTreeSet<Place> {
+        (0..GROUPS).for_each(|group| self.enter_group(ledger, group, buckets));
+        self.outdated.drain(..).collect()
+    }
+
+    fn enter_group(&mut self, ledger: &mut Ledger, group: usize, buckets: &Buckets) {
+        let mut sorted = std::mem::take(&mut self.sorted);
+        let ends = sort_by_shard(&self.groups[group], &mut sorted);
+        self.groups[group].clear();
+        let mut begin = 0;
+        for (at, end) in ends.into_iter().enumerate() {
+            if end > begin {
+                self.enter_shard(ledger, group * GROUP_SHARDS + at, &sorted[begin..end], buckets);
+                begin = end;
+            }
+        }
+        self.sorted = sorted;
+    }
+
+    fn enter_shard(&mut self, ledger: &mut Ledger, shard: usize, waiting: &[Waiting], buckets: &Buckets) {
+        let Ledger { shards, long, hashes, rooms } = ledger;
+        let id = |key| match key {
+            RoomKey::Packed(packed) => StoredIdRef::Packed(packed),
+            RoomKey::Long(number) => StoredIdRef::Long(long.text(number)),
+        };
+        let id_at = |place: &Place| id(buckets.key(*place));
+        let hash_at = |place: &Place| hash_of(hashes, id_at(place));
+        let table = &mut shards[shard];
+        self.make_place(table, shard, waiting.len(), hash_at);
+        for &Waiting { hash, place } in waiting {
+            // What has the same hash is nearly always the same; what has not is far away.
+            let is_it = |known: &Place| hash_at(known) == hash && id_at(known) == id_at(&place);
+            match table.entry(hash, is_it, hash_at) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(place);
+                    *rooms += 1;
+                }
+                Entry::Occupied(mut known) => {
+                    self.outdated.push(std::mem::replace(known.get_mut(), place));
+                }
+            }
+        }
+    }
+
+    /// Makes a shard that has to grow as large as it is expected to become.
+    fn make_place(
+        &self,
+        table: &mut HashTable<Place>,
+        shard: usize,
+        more: usize,
+        hash_at: impl Fn(&Place) -> u64,
+    ) {
+        if table.len() + more > table.capacity() {
+            let expected = self.expected.saturating_mul(self.shares[shard]) / SHARES;
+            let expected = usize::try_from(expected).unwrap_or(0).saturating_sub(table.len());
+            table.reserve(expected, hash_at);
+        }
+    }
+}
+
+/// Sorts the rooms of one group by shard, in the order in which they came; returns
+/// where each one's part ends.
+fn sort_by_shard(group: &[Waiting], sorted: &mut Vec<Waiting>) -> [usize; GROUP_SHARDS] {
+    let in_group = |room: &Waiting| shard(room.hash) % GROUP_SHARDS;
+    let mut ends = [0; GROUP_SHARDS];
+    group.iter().for_each(|room| ends[in_group(room)] += 1);
+    let mut before = 0;
+    for end in &mut ends {
+        before += std::mem::replace(end, before);
+    }
+    sorted.clear();
+    sorted.resize(group.len(), Waiting { hash: 0, place: Place::default() });
+    for room in group {
+        // Each end begins at its part's beginning, and moves on to its end.
+        let end = &mut ends[in_group(room)];
+        sorted[*end] = *room;
+        *end += 1;
+    }
+    ends
+}

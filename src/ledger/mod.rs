@@ -1,0 +1,209 @@
+//! Where each room's record stands, by id.
+//!
+//! Owns finding a room. The room itself is kept once, among the buckets; here is
+//! only its place, and what an id without a packing needs. Invariant: a place
+//! stands here exactly as long as its room counts, so a repeated record is
+//! recognised for ever and a deleted room leaves nothing behind.
+
+mod intake;
+mod long;
+
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use crate::buckets::{Buckets, Moved, Place};
+use crate::room::{RoomKey, StoredIdRef};
+
+use long::LongIds;
+
+pub use intake::Intake;
+
+/// Each shard grows by itself, so that no change waits for all of them: with
+/// 40 million rooms one shard moves about 14,000 places.
+const SHARDS: usize = 4_096;
+
+/// The places of all rooms that count now. Whoever moves a record among the
+/// buckets says so here, before anything is looked up again.
+#[derive(Debug)]
+pub struct Ledger {
+    shards: Box<[HashTable<Place>]>,
+    long: LongIds,
+    /// Seeded anew in each process, against ids made to collide.
+    hashes: DefaultHashBuilder,
+    rooms: usize,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| HashTable::new()).collect(),
+            long: LongIds::default(),
+            hashes: DefaultHashBuilder::default(),
+            rooms: 0,
+        }
+    }
+}
+
+impl Ledger {
+    /// Where the room with this id stands, if it counts.
+    pub fn find(&self, id: StoredIdRef<'_>, buckets: &Buckets) -> Option<Place> {
+        let hash = self.hash(id);
+        let is_it = |place: &Place| self.id(buckets.key(*place)) == id;
+        self.shards[shard(hash)].find(hash, is_it).copied()
+    }
+
+    /// Brings the part of the index that knows these ids near. The places of a
+    /// large ledger are far from the processor; those of many ids are fetched at
+    /// the same time, while those of one after the other are waited for each.
+    pub fn read_ahead<'a>(&self, ids: impl Iterator<Item = StoredIdRef<'a>>) {
+        for id in ids {
+            let hash = self.hash(id);
+            // Without this, what has no effect would be left out.
+            std::hint::black_box(self.shards[shard(hash)].find(hash, |_| false));
+        }
+    }
+
+    /// What stands for this id in the record of a room that is not known yet.
+    #[inline]
+    pub fn key(&mut self, id: StoredIdRef<'_>) -> RoomKey {
+        match id {
+            StoredIdRef::Packed(packed) => RoomKey::Packed(packed),
+            StoredIdRef::Long(text) => RoomKey::Long(self.long.take(text)),
+        }
+    }
+
+    /// The id that a record's key stands for.
+    #[inline]
+    pub fn id(&self, key: RoomKey) -> StoredIdRef<'_> {
+        match key {
+            RoomKey::Packed(packed) => StoredIdRef::Packed(packed),
+            RoomKey::Long(number) => StoredIdRef::Long(self.long.text(number)),
+        }
+    }
+
+    /// Remembers where a room not known before stands now.
+    pub fn enter(&mut self, key: RoomKey, place: Place, buckets: &Buckets) {
+        let hash = self.hash(self.id(key));
+        let Self { shards, long, hashes, rooms } = self;
+        let hash_at = |place: &Place| match buckets.key(*place) {
+            RoomKey::Packed(packed) => hash_of(hashes, StoredIdRef::Packed(packed)),
+            RoomKey::Long(number) => hash_of(hashes, StoredIdRef::Long(long.text(number))),
+        };
+        shards[shard(hash)].insert_unique(hash, place, hash_at);
+        *rooms += 1;
+    }
+
+    /// Forgets a room; its key stands for it no more.
+    pub fn forget(&mut self, key: RoomKey, place: Place) {
+        let hash = self.hash(self.id(key));
+        if let Ok(known) = self.shards[shard(hash)].find_entry(hash, |known| *known == place) {
+            known.remove();
+            self.rooms -= 1;
+        }
+        self.release(key);
+    }
+
+    /// Lets go of a key that stands for no room any more.
+    pub fn release(&mut self, key: RoomKey) {
+        if let RoomKey::Long(number) = key {
+            self.long.free(number);
+        }
+    }
+
+    /// Follows a record that was moved.
+    pub fn follow(&mut self, moved: Moved) {
+        let hash = self.hash(self.id(moved.key));
+        if let Some(place) = self.shards[shard(hash)].find_mut(hash, |place| *place == moved.from) {
+            *place = moved.to;
+        }
+    }
+
+    /// How many rooms count now.
+    pub fn len(&self) -> usize {
+        self.rooms
+    }
+
+    /// Whether no room counts.
+    pub fn is_empty(&self) -> bool {
+        self.rooms == 0
+    }
+
+    #[inline]
+    fn hash(&self, id: StoredIdRef<'_>) -> u64 {
+        hash_of(&self.hashes, id)
+    }
+}
+
+#[inline]
+fn hash_of(hashes: &DefaultHashBuilder, id: StoredIdRef<'_>) -> u64 {
+    match id {
+        StoredIdRef::Packed(packed) => {
+            let [low, high] = packed.bits();
+            hashes.hash_one((low, high, packed.letters()))
+        }
+        StoredIdRef::Long(text) => hashes.hash_one(text),
+    }
+}
+
+/// The shard of a hash, by bits that the table inside does not look at. The
+/// first shards get up to half as many rooms as the last ones, on a curve, so
+/// that they double one after the other as rooms become more, and never all of
+/// them within a short time.
+fn shard(hash: u64) -> usize {
+    shard_of(hash >> 32 & (SHARES - 1))
+}
+
+const SHARES: u64 = 1 << 16;
+
+#[allow(clippy::cast_possible_truncation, reason = "less than the number of shards")]
+fn shard_of(share: u64) -> usize {
+    // Nearly log2(1 + x) for x from 0 to 1: x * (4 - x) / 3.
+    (share * (4 * SHARES - share) / 3 / SHARES * SHARDS as u64 / SHARES) as usize
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::room::{DepartmentSlot, Room, Timestamp};
+
+    fn check(text: &str) {
+        let id = StoredIdRef::of(text);
+        let room = Room { ts: Timestamp::from_millis(1), department: DepartmentSlot::NONE, waiting: true };
+        let (mut buckets, mut ledger) = (Buckets::default(), Ledger::default());
+        assert_eq!(ledger.find(id, &buckets), None);
+        let key = ledger.key(id);
+        let place = buckets.add(key, room);
+        ledger.enter(key, place, &buckets);
+        assert_eq!(ledger.find(id, &buckets), Some(place));
+        assert_eq!((ledger.len(), ledger.id(key)), (1, id));
+        assert_eq!(ledger.find(StoredIdRef::of(&format!("{text}.")), &buckets), None);
+        ledger.forget(key, place);
+        assert_eq!(ledger.find(id, &buckets), None);
+        assert!(ledger.is_empty());
+    }
+
+    #[test]
+    fn a_room_is_known_from_its_first_statement_to_its_removal() {
+        check("BtS3Xk");
+        check(&"long".repeat(32));
+    }
+
+    #[test]
+    fn a_number_is_given_out_again() {
+        let mut long = LongIds::default();
+        assert_eq!((long.take("a"), long.take("b")), (0, 1));
+        long.free(0);
+        assert_eq!((long.take("c"), long.take("d")), (0, 2));
+        assert_eq!([0, 1, 2].map(|number| long.text(number)), ["c", "b", "d"]);
+    }
+
+    #[test]
+    fn shards_differ_by_half_and_none_is_left_out() {
+        let mut rooms = vec![0_u32; SHARDS];
+        (0..SHARES).for_each(|share| rooms[shard(share << 32)] += 1);
+        let (least, most) = (rooms.iter().min().unwrap(), rooms.iter().max().unwrap());
+        assert!((11..=13).contains(least) && (22..=25).contains(most), "{least} to {most}");
+    }
+}

@@ -1,0 +1,134 @@
+//! Every department that was ever seen.
+//!
+//! Owns their slots and how many there may be. Invariant: a department once seen
+//! keeps its slot, with rooms or without, so that a slot means the same for as
+//! long as the tally lives, and a limit refuses the same ones in every replay.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::room::{DepartmentId, DepartmentSlot};
+use crate::tally::Row;
+
+/// Every department that was ever seen, and how many rooms each has now.
+#[derive(Debug)]
+pub(super) struct Departments {
+    limit: usize,
+    /// By slot; the first is none.
+    names: Vec<Option<Arc<str>>>,
+    rooms: Vec<u64>,
+    slots: HashMap<Arc<str>, DepartmentSlot>,
+    /// None first, then in the order of the ids' bytes.
+    by_name: Vec<DepartmentSlot>,
+    /// How many departments have a room now, none aside.
+    inhabited: usize,
+}
+
+impl Departments {
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            names: vec![None],
+            rooms: vec![0],
+            slots: HashMap::new(),
+            by_name: vec![DepartmentSlot::NONE],
+            inhabited: 0,
+        }
+    }
+
+    pub(super) fn known(&self, name: &str) -> Option<DepartmentSlot> {
+        self.slots.get(name).copied()
+    }
+
+    pub(super) fn name(&self, slot: DepartmentSlot) -> Option<&str> {
+        self.names[slot.0 as usize].as_deref()
+    }
+
+    /// The slot of a department; a new one takes a place, if one is left.
+    pub(super) fn slot(&mut self, id: Option<&DepartmentId<'_>>) -> Option<DepartmentSlot> {
+        let Some(id) = id else { return Some(DepartmentSlot::NONE) };
+        if let Some(slot) = self.known(id.as_str()) {
+            return Some(slot);
+        }
+        if self.slots.len() >= self.limit {
+            return None;
+        }
+        let place = self.by_name.partition_point(|&other| self.name(other) < Some(id.as_str()));
+        let slot = self.push(id.as_str())?;
+        self.by_name.insert(place, slot);
+        Some(slot)
+    }
+
+    /// Gives the next slot to a department, whatever the limit; false if it has
+    /// one. The order of names waits for [`Self::sort`].
+    pub(super) fn load(&mut self, name: &str) -> bool {
+        self.known(name).is_none() && self.push(name).map(|slot| self.by_name.push(slot)).is_some()
+    }
+
+    /// How many have a slot, none aside.
+    pub(super) fn named(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Puts the names in order, once instead of for each that was loaded.
+    pub(super) fn sort(&mut self) {
+        let names = &self.names;
+        self.by_name.sort_unstable_by_key(|slot| names[slot.0 as usize].as_deref());
+    }
+
+    fn push(&mut self, name: &str) -> Option<DepartmentSlot> {
+        let slot = DepartmentSlot(u32::try_from(self.names.len()).ok()?);
+        let name: Arc<str> = name.into();
+        self.names.push(Some(Arc::clone(&name)));
+        self.rooms.push(0);
+        self.slots.insert(name, slot);
+        Some(slot)
+    }
+
+    /// How many slots are taken, that of none among them.
+    pub(super) fn slots(&self) -> usize {
+        self.names.len()
+    }
+
+    pub(super) fn has(&self, slot: DepartmentSlot) -> bool {
+        (slot.0 as usize) < self.slots()
+    }
+
+    /// The names in the order of their slots, without the first `known` of them.
+    pub(super) fn since(&self, known: usize) -> Vec<Arc<str>> {
+        self.names.iter().flatten().skip(known).cloned().collect()
+    }
+
+    /// All slots, none first and then in the order of the ids' bytes.
+    pub(super) fn by_name(&self) -> impl Iterator<Item = DepartmentSlot> {
+        self.by_name.iter().copied()
+    }
+
+    /// How many departments have a room now.
+    pub(super) fn inhabited(&self) -> usize {
+        self.inhabited
+    }
+
+    pub(super) fn enter(&mut self, slot: DepartmentSlot) {
+        let rooms = &mut self.rooms[slot.0 as usize];
+        *rooms += 1;
+        if *rooms == 1 && slot != DepartmentSlot::NONE {
+            self.inhabited += 1;
+        }
+    }
+
+    pub(super) fn leave(&mut self, slot: DepartmentSlot) {
+        let rooms = &mut self.rooms[slot.0 as usize];
+        *rooms -= 1;
+        if *rooms == 0 && slot != DepartmentSlot::NONE {
+            self.inhabited -= 1;
+        }
+    }
+
+    /// The department's row of an answer, if it has a share in it.
+    pub(super) fn row(&self, slot: DepartmentSlot, rooms: i64) -> Option<Row> {
+        let rooms = u64::try_from(rooms).ok().filter(|rooms| *rooms > 0)?;
+        Some(Row { department: self.names[slot.0 as usize].clone(), rooms })
+    }
+}
