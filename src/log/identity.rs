@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn canaries_tell_what_is_absent_from_what_is_empty_and_where_a_key_ends() {
-        let records: [(Option<&[u8]>, Option<&[u8]>); 6] = [
+        type Part = Option<&'static [u8]>;
+        let records: [(Part, Part); 6] = [
             (None, None),
             (Some(b""), None),
             (None, Some(b"")),

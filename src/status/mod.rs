@@ -6,12 +6,15 @@
 //! instant at which every record that could be read then had been applied. The
 //! aggregator writes, the endpoints read. Time is an argument.
 
+mod followed;
 mod readiness;
 mod results;
+mod snapshot;
 mod timestamps;
 
 pub use readiness::{Ends, KafkaState, Lag, PartitionStatus, Readiness};
 pub use results::{EventCounts, EventResult};
+pub use snapshot::SnapshotStatus;
 pub use timestamps::Timestamps;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -19,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::log::{NextOffset, Partition, Positions, Stop, StopReason};
 use crate::room::Timestamp;
+use crate::status::followed::Followed;
 
 /// The service's knowledge of itself, shared between its parts.
 #[derive(Debug, Clone, Default)]
@@ -29,19 +33,15 @@ struct State {
     kafka: KafkaState,
     partitions: BTreeMap<Partition, Followed>,
     was_ready: bool,
+    /// Whether the log is known to be the one that was counted.
+    trusted: bool,
     as_of: Option<Timestamp>,
     /// Ends heard of and not all reached yet: the oldest and the newest.
     awaited: VecDeque<Ends>,
     events: EventCounts,
     stops: [u64; StopReason::ALL.len()],
     newest_record: Option<Timestamp>,
-}
-
-#[derive(Debug)]
-struct Followed {
-    status: PartitionStatus,
-    end_at_start: NextOffset,
-    last_record: Option<Timestamp>,
+    snapshot: SnapshotStatus,
 }
 
 impl Default for State {
@@ -50,11 +50,13 @@ impl Default for State {
             kafka: KafkaState::Connecting,
             partitions: BTreeMap::new(),
             was_ready: false,
+            trusted: false,
             as_of: None,
             awaited: VecDeque::new(),
             events: EventCounts::default(),
             stops: [0; StopReason::ALL.len()],
             newest_record: None,
+            snapshot: SnapshotStatus::default(),
         }
     }
 }
@@ -66,21 +68,46 @@ impl Status {
         self.state().kafka = kafka;
     }
 
-    /// Partitions are followed from now on: each from `begin`, and complete once
-    /// `end`, the end of its log now, is reached.
-    pub fn follow(&self, partitions: &[(Partition, NextOffset, NextOffset)]) {
+    /// These positions and no others are what is counted from, and whatever was
+    /// concluded from earlier ones is forgotten.
+    pub fn restore(&self, positions: &Positions) {
+        self.doubt();
         let mut state = self.state();
-        for &(partition, begin, end) in partitions {
-            let status = PartitionStatus {
-                partition,
-                position: begin,
-                end,
-                begins_at: (begin > NextOffset::START).then_some(begin),
-                current: false,
-                stop: None,
-            };
-            let followed = Followed { status, end_at_start: end, last_record: None };
-            state.partitions.entry(partition).or_insert(followed);
+        let before = std::mem::take(&mut state.partitions);
+        for (partition, position) in positions.all() {
+            let known = before.get(&partition).and_then(|followed| followed.status.stop.as_ref());
+            if let Some(stop) = position.stop.as_ref().filter(|stop| Some(*stop) != known) {
+                state.stops[stop.reason as usize] += 1;
+            }
+            state.partitions.insert(partition, Followed::at(partition, position));
+        }
+    }
+
+    /// What was counted may be wrong: nothing is answered until it was read anew.
+    pub fn doubt(&self) {
+        let mut state = self.state();
+        (state.was_ready, state.trusted, state.as_of) = (false, false, None);
+        state.awaited.clear();
+    }
+
+    /// The log was found to be the one that was counted.
+    pub fn trust(&self) {
+        self.state().trusted = true;
+    }
+
+    /// Partitions are followed from now on, and complete once the ends that their
+    /// logs have now are reached; those that are followed already stay as they are.
+    pub fn follow(&self, positions: &Positions, ends: impl Iterator<Item = (Partition, NextOffset)>) {
+        let mut state = self.state();
+        let ends: BTreeMap<_, _> = ends.collect();
+        for (partition, position) in positions.all() {
+            let Some(&end) = ends.get(&partition) else { continue };
+            let followed =
+                state.partitions.entry(partition).or_insert_with(|| Followed::at(partition, position));
+            if followed.end_at_start.is_none() {
+                followed.end_at_start = Some(end);
+                followed.status.end = end.max(followed.status.position);
+            }
         }
         state.settle();
     }
@@ -130,14 +157,37 @@ impl Status {
         state.settle();
     }
 
+    /// Snapshots are kept, and the newest generation is this one, if there is one.
+    pub fn snapshots_begin(&self, newest: Option<(u64, Timestamp, u64)>) {
+        let mut state = self.state();
+        state.snapshot = SnapshotStatus { kept: true, ..SnapshotStatus::default() };
+        if let Some((generation, written_at, bytes)) = newest {
+            state.snapshot.took(generation, written_at, bytes);
+        }
+    }
+
+    /// A generation is on disk for good: its number, when it was written, and the
+    /// bytes of its file.
+    pub fn snapshot_kept(&self, generation: u64, written_at: Timestamp, bytes: u64) {
+        self.state().snapshot.took(generation, written_at, bytes);
+    }
+
+    /// A snapshot could not be written.
+    pub fn snapshot_failed(&self, error: String) {
+        let mut state = self.state();
+        state.snapshot.failures += 1;
+        state.snapshot.error = Some(error);
+    }
+
     /// A partition is not counted on.
     pub fn stop(&self, partition: Partition, stop: Stop) {
         let mut state = self.state();
         if let Some(followed) = state.partitions.get_mut(&partition)
-            && followed.status.stop.is_none()
+            && followed.status.stop.as_ref().is_none_or(|known| known.id != stop.id)
         {
+            let reason = stop.reason;
             followed.status.stop = Some(stop);
-            state.stops[stop.reason as usize] += 1;
+            state.stops[reason as usize] += 1;
         }
     }
 }
@@ -156,9 +206,15 @@ impl Status {
         let state = self.state();
         Readiness {
             ready: state.ready(),
-            partitions: state.partitions.values().map(|followed| followed.status).collect(),
+            partitions: state.partitions.values().map(|followed| followed.status.clone()).collect(),
             kafka: state.kafka,
+            snapshot: state.snapshot.clone(),
         }
+    }
+
+    /// How it stands with snapshots.
+    pub fn snapshot(&self) -> SnapshotStatus {
+        self.state().snapshot.clone()
     }
 
     /// Results and refusals so far.
@@ -187,29 +243,18 @@ impl Status {
     }
 }
 
-impl Followed {
-    fn lag(&self, now: Timestamp) -> Lag {
-        let PartitionStatus { partition, position, end, .. } = self.status;
-        let records = end.records_since(position);
-        let age = |last: Timestamp| (now.as_millis() - last.as_millis()).max(0);
-        #[allow(clippy::cast_precision_loss, reason = "an age in ms is far below 2^52")]
-        let seconds = match records {
-            0 => Some(0.0),
-            _ => self.last_record.map(|last| age(last) as f64 / 1_000.0),
-        };
-        Lag { partition, records, seconds }
-    }
-}
-
 impl State {
     fn ready(&self) -> bool {
-        self.was_ready && self.partitions.values().all(|followed| followed.status.stop.is_none())
+        self.was_ready
+            && self.trusted
+            && self.partitions.values().all(|followed| followed.status.stop.is_none())
     }
 
     /// Draws the conclusions from new positions or ends.
     fn settle(&mut self) {
         for followed in self.partitions.values_mut() {
-            followed.status.current |= followed.status.position >= followed.end_at_start;
+            let end = followed.end_at_start;
+            followed.status.current |= end.is_some_and(|end| followed.status.position >= end);
         }
         while self.awaited.front().is_some_and(|ends| self.has_reached(ends)) {
             self.as_of = self.awaited.pop_front().map(|ends| ends.at);
@@ -246,13 +291,13 @@ mod tests {
 
     /// Two partitions of which the log held 10 and 0 records at start.
     fn started() -> (Status, Positions) {
-        let status = Status::default();
-        status.follow(&[(P[0], at(0), at(10)), (P[1], at(0), at(0))]);
-        status.heard_ends(ends(1_000, [10, 0]));
-        let mut positions = Positions::default();
+        let (status, mut positions) = (Status::default(), Positions::default());
         for partition in P {
             positions.begin(partition, at(0));
         }
+        status.follow(&positions, P.into_iter().zip([at(10), at(0)]));
+        status.heard_ends(ends(1_000, [10, 0]));
+        status.trust();
         (status, positions)
     }
 
@@ -308,14 +353,14 @@ mod tests {
         let (status, mut positions) = started();
         apply_to(&status, &mut positions, P[0], 10, 0);
         let new = Partition(2);
-        status.follow(&[(new, at(0), at(5))]);
+        positions.begin(new, at(0));
+        status.follow(&positions, [(new, at(5))].into_iter());
         let readiness = status.readiness();
         assert!(readiness.ready && !readiness.partitions[2].current);
         let mut later = ends(2_000, [10, 0]);
         later.ends.insert(new, at(5));
         status.heard_ends(later);
         assert_eq!(status.complete_as_of(), Some(ts(1_000)));
-        positions.begin(new, at(0));
         apply_to(&status, &mut positions, new, 5, 0);
         assert_eq!(status.complete_as_of(), Some(ts(2_000)));
     }
@@ -334,12 +379,43 @@ mod tests {
     fn a_stop_takes_readiness_back_and_is_counted_once() {
         let (status, mut positions) = started();
         apply_to(&status, &mut positions, P[0], 10, 0);
-        let stop = Stop { reason: StopReason::Gap, from: at(10), to: at(15) };
-        status.stop(P[0], stop);
-        status.stop(P[0], Stop { reason: StopReason::BeyondEnd, ..stop });
+        let stop = Stop::of_partition(StopReason::Gap, P[0], at(10), at(15));
+        status.stop(P[0], stop.clone());
+        status.stop(P[0], stop.clone());
         assert_eq!((status.complete_as_of(), status.readiness().ready), (None, false));
         assert_eq!(status.readiness().partitions[0].stop, Some(stop));
         assert_eq!(status.stops().map(|(_, stops)| stops), [0, 1, 0, 0]);
+        // The log turns out to be another one: that is what is to be decided now.
+        let recreated = Stop::recreated(1, at(10));
+        status.stop(P[0], recreated.clone());
+        assert_eq!(status.readiness().partitions[0].stop, Some(recreated));
+        assert_eq!(status.stops().map(|(_, stops)| stops), [1, 1, 0, 0]);
+    }
+
+    #[test]
+    fn no_answer_is_given_before_the_log_was_found_to_be_the_same() {
+        let (status, mut positions) = started();
+        apply_to(&status, &mut positions, P[0], 10, 0);
+        assert!(status.complete_as_of().is_some());
+        status.doubt();
+        assert_eq!((status.complete_as_of(), status.readiness().ready), (None, false));
+        status.restore(&positions);
+        status.follow(&positions, P.into_iter().zip([at(10), at(0)]));
+        status.heard_ends(ends(2_000, [10, 0]));
+        assert_eq!(status.complete_as_of(), None);
+        status.trust();
+        assert_eq!(status.complete_as_of(), Some(ts(2_000)));
+    }
+
+    #[test]
+    fn a_stop_that_was_known_before_is_counted_once_in_each_process() {
+        let (status, mut positions) = started();
+        let stop = Stop::of_partition(StopReason::Gap, P[0], at(10), at(15));
+        positions.stop(P[0], stop);
+        status.restore(&positions);
+        status.restore(&positions);
+        assert_eq!(status.stops().map(|(_, stops)| stops), [0, 1, 0, 0]);
+        assert!(status.readiness().partitions[0].stop.is_some());
     }
 
     #[test]
@@ -358,7 +434,10 @@ mod tests {
     #[test]
     fn a_log_that_begins_later_says_where() {
         let status = Status::default();
-        status.follow(&[(P[0], at(7), at(7)), (P[1], at(0), at(0))]);
+        let mut positions = Positions::default();
+        positions.begin(P[0], at(7));
+        positions.begin(P[1], at(0));
+        status.follow(&positions, P.into_iter().zip([at(7), at(0)]));
         let begins: Vec<_> =
             status.readiness().partitions.iter().map(|partition| partition.begins_at).collect();
         assert_eq!(begins, [Some(at(7)), None]);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::log::{NextOffset, Partition, Stop};
 use crate::room::Timestamp;
+use crate::status::SnapshotStatus;
 
 /// What is known of the broker and the topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +32,7 @@ impl KafkaState {
 }
 
 /// How one partition stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionStatus {
     /// Which.
     pub partition: Partition,
@@ -68,6 +69,8 @@ pub struct Readiness {
     pub partitions: Vec<PartitionStatus>,
     /// The broker and the topic.
     pub kafka: KafkaState,
+    /// What is on disk.
+    pub snapshot: SnapshotStatus,
 }
 
 /// The ends of all partitions, as they were at one instant.
