@@ -6,12 +6,13 @@
 
 use std::ops::Range;
 
-use crate::log::{NextOffset, Partition};
+use crate::log::{Canary, NextOffset, Partition};
 use crate::room::Timestamp;
 
 /// Some records, and the partitions' ends that were reached behind them.
 #[derive(Debug, Default)]
 pub struct Batch {
+    assignment: u64,
     bytes: Vec<u8>,
     records: Vec<Slot>,
     ends: Vec<(Partition, NextOffset)>,
@@ -44,7 +45,24 @@ pub struct BatchRecord<'a> {
     pub if_unknown: bool,
 }
 
+impl BatchRecord<'_> {
+    /// What there is to remember of it to find it again.
+    pub fn canary(&self) -> Canary {
+        Canary::of(self.offset, self.timestamp.map(Timestamp::as_millis), self.key, self.value)
+    }
+}
+
 impl Batch {
+    /// An empty batch of what is read for this order.
+    pub fn of(assignment: u64) -> Self {
+        Self { assignment, ..Self::default() }
+    }
+
+    /// The number of the order that it was read for, see [`super::Reader::assign`].
+    pub fn assignment(&self) -> u64 {
+        self.assignment
+    }
+
     /// Adds a copy of a record.
     pub fn push(&mut self, record: &BatchRecord<'_>) {
         let BatchRecord { partition, offset, timestamp, if_unknown, .. } = *record;

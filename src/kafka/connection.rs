@@ -65,7 +65,25 @@ const DEFAULTS: [(&str, &str); 4] = [
     ("topic.metadata.refresh.interval.ms", "10000"),
     ("log.connection.close", "false"),
 ];
-const CONSUMER_DEFAULTS: [(&str, &str); 2] = [("group.id", "roomtally"), ("fetch.queue.backoff.ms", "5")];
+/// A connection that died without a word, or was made while nothing came through,
+/// is given up after four seconds without an answer, and one that is not even made
+/// after ten: the system repeats its first packet after 1, 3 and 7 seconds.
+/// A partition whose request was answered with an error is asked for again after
+/// a tenth of a second, as other requests are, and not after half of one.
+const CONSUMER_DEFAULTS: [(&str, &str); 5] = [
+    ("group.id", "roomtally"),
+    ("fetch.queue.backoff.ms", "5"),
+    ("fetch.error.backoff.ms", "100"),
+    ("api.version.request.timeout.ms", "4000"),
+    ("socket.connection.setup.timeout.ms", "10000"),
+];
+
+/// How long a consumer waits for an answer. A whole answer has to come in that
+/// time, which on a slow way may not be enough; see [`Connection::patient_consumer`].
+const ANSWER: (&str, u32) = ("socket.timeout.ms", 4_000);
+
+/// Up to which power of two that time grows: to a minute, the client's own default.
+const DOUBLINGS_MAX: u32 = 4;
 
 /// Properties that people set, to name the nearest one to a slip of the pen;
 /// librdkafka itself knows many more and does not list them.
@@ -108,11 +126,27 @@ const OFTEN_SET: [&str; 33] = [
 impl Connection {
     /// A consumer of this connection, reading nothing yet.
     pub(super) fn consumer(&self, context: Context) -> KafkaResult<BaseConsumer<Context>> {
-        let mut config = self.client(&CONSUMER_DEFAULTS);
+        self.patient_consumer(context, 0)
+    }
+
+    /// A consumer whose time for an answer, unless the user gave one, is doubled so
+    /// many times: what is too slow for one client is not for ever for the next.
+    pub(super) fn patient_consumer(
+        &self,
+        context: Context,
+        doublings: u32,
+    ) -> KafkaResult<BaseConsumer<Context>> {
+        self.reading(doublings).create_with_context(context)
+    }
+
+    fn reading(&self, doublings: u32) -> ClientConfig {
+        let (answer, first_ms) = ANSWER;
+        let answer_ms = (first_ms << doublings.min(DOUBLINGS_MAX)).to_string();
+        let mut config = self.client(&[&CONSUMER_DEFAULTS[..], &[(answer, &answer_ms)]].concat());
         for (name, value) in OURS {
             config.set(name, value);
         }
-        config.create_with_context(context)
+        config
     }
 
     /// Settings that every client shares, over the defaults of one kind of client.
@@ -223,13 +257,28 @@ mod tests {
     use super::*;
 
     fn faults(properties: &[(&str, &str)]) -> Vec<PropertyFault> {
+        connection(properties).faults()
+    }
+
+    fn connection(properties: &[(&str, &str)]) -> Connection {
         let named = properties.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
         Connection {
             bootstrap_servers: "localhost:9092".to_owned(),
             topic: "livechat.rooms".to_owned(),
             properties: Properties(named.collect()),
         }
-        .faults()
+    }
+
+    #[test]
+    fn clients_wait_ever_longer_for_an_answer_up_to_a_minute_unless_the_user_says_how_long() {
+        let waits = |properties, doublings| {
+            let config = connection(properties).reading(doublings);
+            config.get("socket.timeout.ms").map(ToOwned::to_owned)
+        };
+        for (doublings, ms) in [(0, "4000"), (1, "8000"), (4, "64000"), (40, "64000")] {
+            assert_eq!(waits(&[], doublings).as_deref(), Some(ms));
+            assert_eq!(waits(&[("socket.timeout.ms", "9000")], doublings).as_deref(), Some("9000"));
+        }
     }
 
     #[test]

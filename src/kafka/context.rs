@@ -5,11 +5,12 @@
 //! for the one clear line that [`super::Watch`] lets be written.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::{ClientContext, TopicPartitionList};
 
 /// What the client's own lines are filtered by.
 pub(super) const LOG_TARGET: &str = "kafka_client";
@@ -18,6 +19,10 @@ pub(super) const LOG_TARGET: &str = "kafka_client";
 /// alert and critical. What the client calls an error it repeats at every
 /// attempt to connect.
 const SEVERE: i32 = 2;
+
+/// Between two lines about offsets that were not committed, which matter to
+/// nobody here.
+const REMINDER: Duration = Duration::from_mins(1);
 
 /// Writes one line of the client's, with its syslog level.
 pub(super) fn log_line(level: i32, facility: &str, message: &str) {
@@ -32,12 +37,22 @@ pub(super) fn log_line(level: i32, facility: &str, message: &str) {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Context {
     last_reason: Arc<Mutex<Option<String>>>,
+    said_uncommitted: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Context {
     /// What the client complained of last; forgets it.
     pub(super) fn take_reason(&self) -> Option<String> {
         self.last_reason.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Offsets were not committed; says so once in a while.
+    pub(super) fn cannot_commit(&self, error: &KafkaError) {
+        let mut said = self.said_uncommitted.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.is_none_or(|said| said.elapsed() >= REMINDER) {
+            *said = Some(Instant::now());
+            tracing::debug!(%error, "offsets are not committed, so tools do not see how far the topic is read");
+        }
     }
 
     fn keep_reason(&self, reason: &str) {
@@ -61,4 +76,10 @@ impl ClientContext for Context {
     }
 }
 
-impl ConsumerContext for Context {}
+impl ConsumerContext for Context {
+    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+        if let Err(error) = result {
+            self.cannot_commit(&error);
+        }
+    }
+}

@@ -11,8 +11,8 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::kafka::context::Context;
-use crate::kafka::queue::Queue;
-use crate::kafka::watch::Looking;
+use crate::kafka::looking::Looking;
+use crate::kafka::native::Queue;
 use crate::kafka::{Batch, Connection, LogEvent, OutOfSight, PartitionBounds};
 use crate::room::Timestamp;
 
@@ -43,7 +43,7 @@ pub struct Inspection {
 /// What keeps the topic out of sight.
 pub async fn inspect(connection: &Connection, now: Timestamp) -> Result<Inspection, OutOfSight> {
     let away = |error: KafkaError| OutOfSight::BrokerAway { reason: error.to_string() };
-    let looking = Looking::new(connection.clone()).map_err(away)?;
+    let mut looking = Looking::new(connection.clone()).map_err(away)?;
     let partitions = match looking.look(now) {
         LogEvent::Sighted(sighting) => sighting.partitions,
         LogEvent::OutOfSight(why) => return Err(why),

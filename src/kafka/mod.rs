@@ -2,18 +2,21 @@
 //!
 //! Owns two threads towards the log: [`Reader`] takes records from the
 //! partitions it is given, [`Watch`] looks every second whether broker and topic
-//! are there and where the partitions end. Both tell what they see as
+//! are there, which log it is and where the partitions end. Both tell what they see as
 //! [`LogEvent`]s over one bounded channel. Neither decides anything: positions
 //! and their meaning belong to whoever receives the events.
 
+mod bad_batch;
 mod batch;
+mod canaries;
 mod connection;
 mod context;
 mod embedded;
 mod inspect;
+mod looking;
+#[allow(unsafe_code, reason = "what rdkafka does not expose of librdkafka")]
+mod native;
 mod producer;
-#[allow(unsafe_code, reason = "the batch interface of librdkafka, which rdkafka does not expose")]
-mod queue;
 mod reader;
 mod watch;
 
@@ -25,7 +28,7 @@ pub use producer::{ProduceError, Producer};
 pub use reader::Reader;
 pub use watch::Watch;
 
-use crate::log::{NextOffset, Partition};
+use crate::log::{Canary, CanaryFound, LogIdentity, NextOffset, Partition};
 use crate::room::Timestamp;
 
 /// What the threads towards the log tell.
@@ -33,12 +36,15 @@ use crate::room::Timestamp;
 pub enum LogEvent {
     /// Records, and ends of partitions reached behind them.
     Batch(Batch),
-    /// A partition that cannot be read on.
-    Fault(Fault),
+    /// A partition that cannot be read on, and the number of the order that it was
+    /// read for.
+    Fault(Fault, u64),
     /// The topic as it is.
     Sighted(Sighting),
     /// The topic cannot be seen.
     OutOfSight(OutOfSight),
+    /// What an order to [`Watch::verify`] has brought to light.
+    Verified(Verified),
     /// The reader has ended; no more records will come.
     ReaderEnded,
 }
@@ -50,7 +56,9 @@ pub struct Fault {
     pub partition: Option<Partition>,
     /// What is wrong.
     pub kind: FaultKind,
-    /// The position that was asked for, where it is [`FaultKind::OutOfRange`].
+    /// The position that was asked for, where it is [`FaultKind::OutOfRange`]; the
+    /// first one behind, where it is [`FaultKind::BadBatch`], once that is known, and
+    /// before that the batch's own.
     pub at: NextOffset,
     /// The client's words.
     pub message: String,
@@ -72,6 +80,8 @@ pub enum FaultKind {
 pub struct Sighting {
     /// Before the broker was asked.
     pub at: Timestamp,
+    /// Which log it is, asked for after the bounds.
+    pub identity: LogIdentity,
     /// Every partition, in order.
     pub partitions: Vec<PartitionBounds>,
 }
@@ -92,6 +102,33 @@ pub struct PartitionBounds {
     pub begin: NextOffset,
     /// The end of what can be read: before the first open transaction.
     pub end: NextOffset,
+}
+
+/// An order to find out which log the broker has now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifyOrder {
+    /// The giver's own, to know the answer by.
+    pub number: u64,
+    /// Records that were read, at most one of each partition.
+    pub canaries: Vec<(Partition, Canary)>,
+}
+
+/// Which log the broker has, and what became of records that were read.
+///
+/// The identity was asked of the broker after the order was given. No topic ever
+/// gets the id of another, so if it is the one that was known when reading began,
+/// everything that was applied before the order was read from that log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// The order's.
+    pub number: u64,
+    /// Which log it is; what the broker did not tell this time is none.
+    pub identity: LogIdentity,
+    /// What stands at each canary's offset, in the order of the partitions. One
+    /// at or behind the log's end, or of a partition that is not there, is
+    /// absent too: that the log is shorter than what was read of it, its bounds
+    /// tell.
+    pub canaries: Vec<(Partition, CanaryFound)>,
 }
 
 /// Why the topic cannot be seen.

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::decode::IF_UNKNOWN_HEADER;
 use crate::kafka::connection::Connection;
 use crate::kafka::context::{LOG_TARGET, log_line};
-use crate::kafka::watch::Looking;
+use crate::kafka::looking::Looking;
 use crate::kafka::{LogEvent, OutOfSight};
 use crate::room::Timestamp;
 
@@ -105,7 +105,7 @@ impl Producer {
     /// properties are refused.
     pub fn connect(connection: &Connection, now: Timestamp) -> Result<Self, ProduceError> {
         let refused = |error: KafkaError| ProduceError::Client(error.to_string());
-        let looking = Looking::new(connection.clone()).map_err(refused)?;
+        let mut looking = Looking::new(connection.clone()).map_err(refused)?;
         let bootstrap_servers = connection.bootstrap_servers.clone();
         match looking.look(now) {
             LogEvent::OutOfSight(OutOfSight::TopicAbsent) => {

@@ -5,6 +5,7 @@
 //! what comes, in order; replays after a new assignment are for the receiver to
 //! drop. It ends when told to stop or when nobody receives any more.
 
+use std::cell::Cell;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -12,12 +13,12 @@ use std::time::Duration;
 
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::{Offset, TopicPartitionList};
 use tokio_util::sync::CancellationToken;
 
 use crate::kafka::context::Context;
-use crate::kafka::queue::Queue;
-use crate::kafka::{Batch, Connection, LogEvent};
+use crate::kafka::looking::offsets;
+use crate::kafka::native::Queue;
+use crate::kafka::{Batch, Connection, Fault, FaultKind, LogEvent, bad_batch};
 use crate::log::{NextOffset, Partition};
 
 /// Records taken at a time. A batch is applied under one lock, for which
@@ -32,6 +33,7 @@ const IDLE: Duration = Duration::from_millis(100);
 pub struct Reader {
     order: NextOrder,
     thread: JoinHandle<()>,
+    assigned: Cell<u64>,
 }
 
 /// What the thread has to do next, if anything: a later order replaces one that
@@ -41,9 +43,10 @@ type NextOrder = Arc<Mutex<Option<Order>>>;
 /// Read these partitions from these positions, and no others.
 #[derive(Debug)]
 struct Order {
+    assignment: u64,
     partitions: Vec<(Partition, NextOffset)>,
-    /// With a new client.
-    rebuild: bool,
+    /// With a new client, whose time for an answer is doubled so many times.
+    rebuild: Option<u32>,
 }
 
 impl Reader {
@@ -52,33 +55,38 @@ impl Reader {
     ///
     /// # Errors
     /// When the client cannot be made from its properties.
-    pub fn start(
+    pub fn start<E: From<LogEvent> + Send + 'static>(
         connection: Connection,
-        events: SyncSender<LogEvent>,
+        events: SyncSender<E>,
         stop: CancellationToken,
     ) -> Result<Self, KafkaError> {
         let order = NextOrder::default();
-        let queue = queue(&connection)?;
-        let reading = Reading { connection, queue, order: Arc::clone(&order), events, stop };
+        let queue = queue(&connection, 0)?;
+        let reading = Reading { connection, queue, assignment: 0, order: Arc::clone(&order), events, stop };
         let thread = thread::Builder::new().name("kafka-reader".to_owned()).spawn(move || reading.run());
         let thread = thread.map_err(|error| KafkaError::ClientCreation(error.to_string()))?;
-        Ok(Self { order, thread })
+        Ok(Self { order, thread, assigned: Cell::new(0) })
     }
 
-    /// Reads these partitions from these positions, and no others.
-    pub fn assign(&self, partitions: Vec<(Partition, NextOffset)>) {
-        self.give(partitions, false);
+    /// Reads these partitions from these positions, and no others. What comes of it
+    /// has this number; what has another comes of an earlier order.
+    pub fn assign(&self, partitions: Vec<(Partition, NextOffset)>) -> u64 {
+        self.give(partitions, None)
     }
 
-    /// Gives up the client and reads on with a new one.
-    pub fn rebuild(&self, partitions: Vec<(Partition, NextOffset)>) {
-        self.give(partitions, true);
+    /// As [`Reader::assign`], with a new client, whose time for an answer is the
+    /// usual one doubled so many times.
+    pub fn rebuild(&self, partitions: Vec<(Partition, NextOffset)>, doublings: u32) -> u64 {
+        self.give(partitions, Some(doublings))
     }
 
-    fn give(&self, partitions: Vec<(Partition, NextOffset)>, rebuild: bool) {
+    fn give(&self, partitions: Vec<(Partition, NextOffset)>, rebuild: Option<u32>) -> u64 {
+        let assignment = self.assigned.get() + 1;
+        self.assigned.set(assignment);
         let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        let rebuild = rebuild || order.as_ref().is_some_and(|earlier| earlier.rebuild);
-        *order = Some(Order { partitions, rebuild });
+        let rebuild = rebuild.or(order.as_ref().and_then(|earlier| earlier.rebuild));
+        *order = Some(Order { assignment, partitions, rebuild });
+        assignment
     }
 
     /// Waits for the thread, which was told to stop; says whether it ended well.
@@ -87,15 +95,17 @@ impl Reader {
     }
 }
 
-struct Reading {
+struct Reading<E: From<LogEvent>> {
     connection: Connection,
     queue: Queue,
+    /// The order that was carried out last.
+    assignment: u64,
     order: NextOrder,
-    events: SyncSender<LogEvent>,
+    events: SyncSender<E>,
     stop: CancellationToken,
 }
 
-impl Reading {
+impl<E: From<LogEvent>> Reading<E> {
     fn run(mut self) {
         while !self.stop.is_cancelled() {
             let order = self.order.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -110,39 +120,59 @@ impl Reading {
 
     /// Passes on what has come; an error when nobody receives any more.
     fn pass_on(&mut self) -> Result<(), ()> {
-        let mut batch = Batch::default();
+        let mut batch = Batch::of(self.assignment);
         let mut faults = Vec::new();
         self.queue.take(IDLE, &mut batch, |fault| faults.push(fault));
         if !batch.is_empty() {
-            self.events.send(LogEvent::Batch(batch)).map_err(drop)?;
+            self.tell(LogEvent::Batch(batch))?;
         }
-        for fault in faults {
-            self.events.send(LogEvent::Fault(fault)).map_err(drop)?;
+        let faults = faults.into_iter().filter_map(|fault| self.complete(fault));
+        faults
+            .collect::<Vec<_>>()
+            .into_iter()
+            .try_for_each(|fault| self.tell(LogEvent::Fault(fault, self.assignment)))
+    }
+
+    /// Finds out where a bad batch ends. What cannot be found out is met again: the
+    /// partition stands still until it is given anew.
+    fn complete(&self, fault: Fault) -> Option<Fault> {
+        let (FaultKind::BadBatch, Some(partition)) = (fault.kind, fault.partition) else {
+            return Some(fault);
+        };
+        if self.stop.is_cancelled() {
+            return None;
         }
-        Ok(())
+        match bad_batch::end(&self.connection, partition, fault.at) {
+            Ok(at) => Some(Fault { at, ..fault }),
+            Err(why) => {
+                tracing::warn!(%partition, "a batch is damaged, and where it ends cannot be found out: {why}");
+                None
+            }
+        }
+    }
+
+    fn tell(&self, event: LogEvent) -> Result<(), ()> {
+        self.events.send(event.into()).map_err(drop)
     }
 
     fn obey(&mut self, order: Order) -> KafkaResult<()> {
-        let Order { partitions, rebuild } = order;
-        if rebuild {
-            self.queue = queue(&self.connection)?;
+        let Order { assignment, partitions, rebuild } = order;
+        if let Some(doublings) = rebuild.or(self.queue.has_lost_its_place().then_some(0)) {
+            self.queue = queue(&self.connection, doublings)?;
         }
-        let mut list = TopicPartitionList::with_capacity(partitions.len());
-        for (partition, next) in partitions {
-            let offset = Offset::Offset(next.as_offset());
-            list.add_partition_offset(&self.connection.topic, partition.0, offset)?;
-        }
-        self.queue.consumer().assign(&list)
+        self.assignment = assignment;
+        self.queue.consumer().assign(&offsets(&self.connection.topic, &partitions)?)
     }
 }
 
-impl Drop for Reading {
+impl<E: From<LogEvent>> Drop for Reading<E> {
     /// However the thread ends, whoever waits for records learns that none come.
     fn drop(&mut self) {
-        let _ = self.events.send(LogEvent::ReaderEnded);
+        let _ = self.tell(LogEvent::ReaderEnded);
     }
 }
 
-fn queue(connection: &Connection) -> KafkaResult<Queue> {
-    Ok(Queue::new(connection.consumer(Context::default())?, BATCH_RECORDS))
+fn queue(connection: &Connection, doublings: u32) -> KafkaResult<Queue> {
+    let consumer = connection.patient_consumer(Context::default(), doublings)?;
+    Ok(Queue::new(consumer, BATCH_RECORDS))
 }

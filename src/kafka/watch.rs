@@ -1,22 +1,26 @@
 //! The thread that looks after broker and topic.
 //!
-//! Owns a client of its own, so that its questions never wait behind a fetch.
-//! Every second it asks which partitions there are and where they begin and
-//! end, before the first open transaction as the reader sees it. What it
-//! reports as an end could be read at the instant that stands beside it.
+//! Owns the pace of the looks, one a second, and the orders to the thread: to
+//! verify records that were read, and to leave positions with the broker. A look
+//! is reported before anything else is done, so that orders never make answers
+//! older than they are.
+//!
+//! Invariant: the look that an order is verified with begins after the order was
+//! given, and its identity is asked of the broker then. A topic's id never comes
+//! back: where it is the one that was known when reading began, no other log was
+//! there in between, and what was applied before the order was read from it.
 
 use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::types::RDKafkaErrorCode;
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::error::KafkaError;
 use tokio_util::sync::CancellationToken;
 
-use crate::kafka::context::Context;
-use crate::kafka::{Connection, LogEvent, OutOfSight, PartitionBounds, Sighting};
+use crate::kafka::canaries::Canaries;
+use crate::kafka::looking::Looking;
+use crate::kafka::{Connection, LogEvent, VerifyOrder};
 use crate::log::{NextOffset, Partition};
 use crate::room::Timestamp;
 
@@ -24,16 +28,9 @@ use crate::room::Timestamp;
 /// for an answer that comes late.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long one question waits for its answer. A connection that takes longer
-/// to be made goes on being made, and the next look finds it.
-const TIMEOUT: Duration = Duration::from_secs(3);
-
-/// How long the client's queue is listened to after a look.
-const HEARING: Duration = Duration::from_millis(10);
-
-/// Looks after broker and topic.
+/// Looks after broker and topic, and takes orders.
 #[derive(Debug)]
-pub struct Watch(());
+pub struct Watch(Arc<Orders>);
 
 impl Watch {
     /// Starts the thread. It reports until `stop` or until nobody receives; it
@@ -41,106 +38,154 @@ impl Watch {
     ///
     /// # Errors
     /// When the client cannot be made from its properties.
-    pub fn start(
+    pub fn start<E: From<LogEvent> + Send + 'static>(
         connection: Connection,
-        events: SyncSender<LogEvent>,
+        events: SyncSender<E>,
         stop: CancellationToken,
         now: fn() -> Timestamp,
     ) -> Result<Self, KafkaError> {
-        let looking = Looking::new(connection)?;
+        let orders = Arc::<Orders>::default();
+        let watching = Watching {
+            canaries: Canaries::new(connection.clone()),
+            looking: Looking::new(connection)?,
+            orders: Arc::clone(&orders),
+            events,
+            now,
+        };
         let watch = move || {
             // A panic here must not leave the service with a watch that sees nothing.
             let _ends_the_service = stop.clone().drop_guard();
-            while !stop.is_cancelled() {
-                if events.send(looking.look(now())).is_err() {
-                    break;
-                }
-                thread::sleep(INTERVAL);
-            }
+            watching.run(&stop);
         };
         let thread = thread::Builder::new().name("kafka-watch".to_owned()).spawn(watch);
         thread.map_err(|error| KafkaError::ClientCreation(error.to_string()))?;
-        Ok(Self(()))
+        Ok(Self(orders))
+    }
+
+    /// Looks at once, and finds out whether the log still has these records, at
+    /// most one of each partition: [`LogEvent::Verified`] tells, after the
+    /// sighting. What cannot be found out is tried again with every look, until a
+    /// later order takes its place.
+    pub fn verify(&self, order: VerifyOrder) {
+        self.0.give(|waiting| waiting.verify = Some(order));
+        self.0.given.notify_one();
+    }
+
+    /// Leaves these positions with the broker under our `group.id`, with the next
+    /// look, for tools that show lag: nothing here ever reads them, and nobody is
+    /// told how it went. Positions not left yet are replaced.
+    pub fn commit(&self, positions: Vec<(Partition, NextOffset)>) {
+        self.0.give(|waiting| waiting.commit = Some(positions));
     }
 }
 
-/// A client that looks at a topic.
-pub(super) struct Looking {
-    connection: Connection,
-    consumer: BaseConsumer<Context>,
-    context: Context,
+/// What the thread has to do next: a later order replaces one that was not
+/// carried out yet, so orders cannot pile up.
+#[derive(Debug, Default)]
+struct Orders {
+    waiting: Mutex<Waiting>,
+    given: Condvar,
 }
 
-impl Looking {
-    pub(super) fn new(connection: Connection) -> KafkaResult<Self> {
-        let context = Context::default();
-        let consumer = connection.consumer(context.clone())?;
-        Ok(Self { connection, consumer, context })
+#[derive(Debug, Default)]
+struct Waiting {
+    verify: Option<VerifyOrder>,
+    commit: Option<Vec<(Partition, NextOffset)>>,
+}
+
+impl Orders {
+    fn give(&self, order: impl FnOnce(&mut Waiting)) {
+        order(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Looks once.
-    pub(super) fn look(&self, at: Timestamp) -> LogEvent {
-        let seen = self.sight(at);
-        // Errors of the connection, and their reasons, wait in the client's queue
-        // among its log lines until it is polled.
-        while self.consumer.poll(HEARING).is_some() {}
-        let reason = self.context.take_reason();
-        match seen {
-            Ok(Some(sighting)) => LogEvent::Sighted(sighting),
-            Ok(None) => LogEvent::OutOfSight(OutOfSight::TopicAbsent),
-            Err(error) => {
-                let reason = reason.unwrap_or_else(|| error.to_string());
-                LogEvent::OutOfSight(OutOfSight::BrokerAway { reason })
+    fn take(&self) -> Waiting {
+        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits until `time`, or until there is something to verify.
+    fn wait_until(&self, time: Instant) {
+        let left = time.saturating_duration_since(Instant::now());
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = self.given.wait_timeout_while(waiting, left, |waiting| waiting.verify.is_none());
+        drop(wait);
+    }
+}
+
+struct Watching<E> {
+    looking: Looking,
+    canaries: Canaries,
+    orders: Arc<Orders>,
+    events: SyncSender<E>,
+    now: fn() -> Timestamp,
+}
+
+impl<E: From<LogEvent>> Watching<E> {
+    fn run(mut self, stop: &CancellationToken) {
+        while !stop.is_cancelled() {
+            let Waiting { verify, commit } = self.orders.take();
+            if let Some(order) = verify {
+                self.canaries.order(order);
             }
+            if let Some(positions) = commit {
+                self.looking.commit(&positions);
+            }
+            let next = match self.report() {
+                Ok(seen_at) => seen_at + INTERVAL,
+                Err(()) => return,
+            };
+            self.orders.wait_until(next);
         }
     }
 
-    /// The topic as it is, or none when there is no such topic.
-    fn sight(&self, at: Timestamp) -> KafkaResult<Option<Sighting>> {
-        let Some(partitions) = self.partitions()? else { return Ok(None) };
-        let begins = self.offsets(&partitions, Offset::Beginning)?;
-        let ends = self.offsets(&partitions, Offset::End)?;
-        let bounds = partitions.into_iter().zip(begins.into_iter().zip(ends));
-        let partitions =
-            bounds.map(|(partition, (begin, end))| PartitionBounds { partition, begin, end }).collect();
-        Ok(Some(Sighting { at, partitions }))
-    }
-
-    fn partitions(&self) -> KafkaResult<Option<Vec<Partition>>> {
-        let metadata = self.consumer.fetch_metadata(Some(&self.connection.topic), TIMEOUT)?;
-        let topic = metadata.topics().iter().find(|topic| topic.name() == self.connection.topic);
-        let Some(topic) = topic else { return Ok(None) };
-        match topic.error().map(RDKafkaErrorCode::from) {
-            None => {}
-            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
-                return Ok(None);
-            }
-            Some(error) => return Err(KafkaError::MetadataFetch(error)),
-        }
-        let mut partitions: Vec<_> = topic.partitions().iter().map(|found| Partition(found.id())).collect();
-        partitions.sort_unstable();
-        Ok(Some(partitions))
-    }
-
-    /// Where each partition begins or ends, in the order of `partitions`.
-    fn offsets(&self, partitions: &[Partition], of: Offset) -> KafkaResult<Vec<NextOffset>> {
-        let topic = &self.connection.topic;
-        let mut asked = TopicPartitionList::with_capacity(partitions.len());
-        for partition in partitions {
-            asked.add_partition_offset(topic, partition.0, of)?;
-        }
-        // Kafka takes "beginning" and "end" for times here, and answers for all
-        // partitions of a broker in one request, with our isolation level.
-        let found = self.consumer.offsets_for_times(asked, TIMEOUT)?;
-        let offset = |partition: &Partition| {
-            let element = found.find_partition(topic, partition.0);
-            let element = element.ok_or(KafkaError::OffsetFetch(RDKafkaErrorCode::UnknownPartition))?;
-            element.error()?;
-            match element.offset() {
-                Offset::Offset(offset) => Ok(NextOffset::at(offset)),
-                _ => Err(KafkaError::OffsetFetch(RDKafkaErrorCode::UnknownPartition)),
-            }
+    /// Looks, and reports it and then what it verifies; an error when nobody
+    /// receives any more.
+    fn report(&mut self) -> Result<Instant, ()> {
+        let seen = self.looking.look((self.now)());
+        let seen_at = Instant::now();
+        let sighting = match &seen {
+            LogEvent::Sighted(sighting) if self.canaries.are_ordered() => Some(sighting.clone()),
+            _ => None,
         };
-        partitions.iter().map(offset).collect()
+        self.events.send(seen.into()).map_err(drop)?;
+        if let Some(verified) = sighting.and_then(|sighting| self.canaries.verify(&sighting)) {
+            self.events.send(LogEvent::Verified(verified).into()).map_err(drop)?;
+        }
+        self.canaries.listen();
+        Ok(seen_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(number: u64) -> VerifyOrder {
+        VerifyOrder { number, canaries: Vec::new() }
+    }
+
+    #[test]
+    fn a_later_order_takes_the_place_of_one_not_carried_out() {
+        let watch = Watch(Arc::default());
+        let positions = vec![(Partition(0), NextOffset::at(3))];
+        watch.verify(order(1));
+        watch.commit(positions.clone());
+        watch.verify(order(2));
+        let Waiting { verify, commit } = watch.0.take();
+        assert_eq!((verify, commit), (Some(order(2)), Some(positions)));
+        assert!(watch.0.take().verify.is_none());
+    }
+
+    #[test]
+    fn an_order_wakes_the_thread_and_positions_to_leave_do_not() {
+        let watch = Watch(Arc::default());
+        watch.commit(Vec::new());
+        let (began, short) = (Instant::now(), Duration::from_millis(30));
+        watch.0.wait_until(began + short);
+        assert!(began.elapsed() >= short);
+        thread::scope(|scope| {
+            scope.spawn(|| watch.verify(order(1)));
+            watch.0.wait_until(began + Duration::from_mins(1));
+        });
+        assert!(began.elapsed() < Duration::from_secs(30));
     }
 }

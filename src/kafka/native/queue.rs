@@ -1,9 +1,9 @@
 //! Records from librdkafka's queue, many at a time, with what rdkafka drops.
 //!
-//! Owns the one `unsafe` of the package. `BaseConsumer::poll` hands over one
-//! record a call at half the pace of `rd_kafka_consume_batch_queue`, and its
-//! errors name neither partition nor offset; an end of partition without its
-//! offset would leave the position in front of a transaction's markers.
+//! Owns the consumer's queue. `BaseConsumer::poll` hands over one record a call at
+//! half the pace of `rd_kafka_consume_batch_queue`, and its errors name neither
+//! partition nor offset; an end of partition without its offset would leave the
+//! position in front of a transaction's markers.
 //!
 //! Safety. The queue is a counted reference that is given back before the
 //! consumer it belongs to is closed (fields drop in order). Each message the
@@ -22,6 +22,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::types::RDKafkaRespErr;
 
 use crate::kafka::context::{Context, log_line};
+use crate::kafka::native::Owned;
 use crate::kafka::{Batch, BatchRecord, Fault, FaultKind};
 use crate::log::{NextOffset, Partition};
 use crate::room::Timestamp;
@@ -30,11 +31,12 @@ use crate::room::Timestamp;
 const IF_UNKNOWN_HEADER: &CStr = c"roomtally-if-unknown";
 
 /// A consumer that is read in batches.
-pub(super) struct Queue {
-    source: QueueRef,
+pub(in crate::kafka) struct Queue {
+    source: Owned<native::rd_kafka_queue_t>,
     consumer: BaseConsumer<Context>,
     messages: Vec<*mut native::rd_kafka_message_t>,
-    /// Partitions with a bad batch: nothing behind it is handed on.
+    /// Partitions with a bad batch: the client loses its place in what it has fetched
+    /// of them, so nothing behind it is handed on.
     bad: Vec<Partition>,
 }
 
@@ -46,22 +48,15 @@ const BATCH_BYTES: usize = 2 << 20;
 // queues and clients may be used from any thread.
 unsafe impl Send for Queue {}
 
-/// A counted reference to a client's queue.
-struct QueueRef(*mut native::rd_kafka_queue_t);
-
-impl Drop for QueueRef {
-    fn drop(&mut self) {
-        // Safety: the reference is ours and given back once.
-        unsafe { native::rd_kafka_queue_destroy(self.0) };
-    }
-}
-
 impl Queue {
     /// Reads what `consumer` is assigned, at most `capacity` records at a time.
-    pub(super) fn new(consumer: BaseConsumer<Context>, capacity: usize) -> Self {
+    pub(in crate::kafka) fn new(consumer: BaseConsumer<Context>, capacity: usize) -> Self {
         let client = consumer.client().native_ptr();
-        // Safety: the client is alive; a consumer with a group.id has this queue.
-        let source = QueueRef(unsafe { native::rd_kafka_queue_get_consumer(client) });
+        // Safety: the client is alive; a consumer with a group.id has this queue, and the
+        // reference to it is ours.
+        let source = unsafe {
+            Owned::new(native::rd_kafka_queue_get_consumer(client), native::rd_kafka_queue_destroy)
+        };
         // Log lines and errors come through the queue too, and would be printed to
         // standard error by the client where rdkafka does not take them out.
         // Safety: the client is alive, and the function lives as long as the program.
@@ -69,13 +64,29 @@ impl Queue {
         Self { source, consumer, messages: vec![ptr::null_mut(); capacity], bad: Vec::new() }
     }
 
-    pub(super) fn consumer(&self) -> &BaseConsumer<Context> {
+    pub(in crate::kafka) fn consumer(&self) -> &BaseConsumer<Context> {
         &self.consumer
+    }
+
+    /// What was assigned is read anew: a partition with a bad batch is tried again.
+    pub(in crate::kafka) fn begin_anew(&mut self) {
+        self.bad.clear();
+    }
+
+    /// Whether the client met a bad batch. What it says of that partition later is
+    /// not to be told from what it says after a new assignment.
+    pub(in crate::kafka) fn has_lost_its_place(&self) -> bool {
+        !self.bad.is_empty()
     }
 
     /// Waits up to `timeout` for a record, then takes all that are there, up to
     /// the capacity and about `BATCH_BYTES`. Faults go to `fault`.
-    pub(super) fn take(&mut self, timeout: Duration, batch: &mut Batch, mut fault: impl FnMut(Fault)) {
+    pub(in crate::kafka) fn take(
+        &mut self,
+        timeout: Duration,
+        batch: &mut Batch,
+        mut fault: impl FnMut(Fault),
+    ) {
         let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
         let (mut wait_ms, mut wanted, mut free) = (timeout_ms, 1, self.messages.len());
         while wanted > 0 {
@@ -109,7 +120,12 @@ impl Queue {
         let free = &mut self.messages[..wanted];
         // Safety: the queue is alive, and `free` is as long as said.
         let taken = unsafe {
-            native::rd_kafka_consume_batch_queue(self.source.0, timeout_ms, free.as_mut_ptr(), free.len())
+            native::rd_kafka_consume_batch_queue(
+                self.source.as_ptr(),
+                timeout_ms,
+                free.as_mut_ptr(),
+                free.len(),
+            )
         };
         usize::try_from(taken).unwrap_or(0)
     }
@@ -146,8 +162,10 @@ unsafe fn read(
     fault: &mut impl FnMut(Fault),
 ) {
     let partition = Partition(message.partition);
+    if !message.rkt.is_null() && bad.contains(&partition) {
+        return;
+    }
     match message.err {
-        _ if bad.contains(&partition) && !message.rkt.is_null() => {}
         RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {
             let record = BatchRecord {
                 partition,
@@ -168,6 +186,7 @@ unsafe fn read(
             let text = unsafe { bytes(message.payload.cast(), message.len) }.unwrap_or_default();
             let message_text = String::from_utf8_lossy(text);
             let kind = kind(error);
+            let message_text = format!("{error:?}: {message_text}");
             if kind == FaultKind::BadBatch && !message.rkt.is_null() {
                 bad.push(partition);
             }
@@ -175,7 +194,7 @@ unsafe fn read(
                 partition: (!message.rkt.is_null()).then_some(partition),
                 kind,
                 at: NextOffset::at(message.offset),
-                message: format!("{error:?}: {message_text}"),
+                message: message_text,
             });
         }
     }
@@ -185,9 +204,11 @@ fn kind(error: RDKafkaRespErr) -> FaultKind {
     match error {
         RDKafkaRespErr::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET
         | RDKafkaRespErr::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE => FaultKind::OutOfRange,
-        RDKafkaRespErr::RD_KAFKA_RESP_ERR__BAD_MSG
-        | RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_MSG
-        | RDKafkaRespErr::RD_KAFKA_RESP_ERR__BAD_COMPRESSION => FaultKind::BadBatch,
+        // What the client finds in a batch, which it then skips. A broker's own words for
+        // the same (`INVALID_MSG`) come without records, so nothing is skipped.
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR__BAD_MSG | RDKafkaRespErr::RD_KAFKA_RESP_ERR__BAD_COMPRESSION => {
+            FaultKind::BadBatch
+        }
         _ => FaultKind::Other,
     }
 }
