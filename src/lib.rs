@@ -3,6 +3,7 @@
 //! ```text
 //! Kafka ─ kafka ──batches──▶ decode ──RoomChange──▶ tally (ledger + buckets) ◀──reads── api ◀─ HTTP
 //!                              └───────── aggregator, the one writer ─────┘
+//!                                                        └──changes, cuts──▶ snapshot ─▶ files
 //! ```
 //!
 //! The modules stand in the order in which the data meets them. The first six
@@ -20,6 +21,9 @@ pub mod ledger;
 pub mod tally;
 
 pub mod status;
+
+#[cfg(feature = "service")]
+pub mod snapshot;
 
 #[cfg(feature = "service")]
 pub mod kafka;

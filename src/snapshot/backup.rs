@@ -1,0 +1,262 @@
+//! Looking at generations, and taking a whole state elsewhere and back.
+//!
+//! Owns what the `snapshot` command does. All of it only reads a data directory,
+//! so a service may run beside it; what the service removes meanwhile is no
+//! damage. A backup is one file of the same format as a generation that holds all
+//! rooms, so it is checked as strictly.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::snapshot::directory::{Directory, FileKind, FileName};
+use crate::snapshot::files::{Files, NewFile, RealFiles};
+use crate::snapshot::format::{FrameKind, Header, ReadError, Reader, Writer};
+use crate::snapshot::full::name_departments;
+use crate::snapshot::load::{self, Found, LoadError, survey};
+use crate::snapshot::policy::Policy;
+use crate::snapshot::read::read_into;
+use crate::snapshot::rooms::RoomsPayload;
+use crate::snapshot::state::State;
+use crate::tally::{self, Loading, TallyReader, WalkCursor};
+
+/// How often a backup begins again because the service removed what it was reading.
+const ATTEMPTS: usize = 5;
+
+/// Why a state was not taken elsewhere. Nothing was overwritten.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// The data directory could not be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// There is no state in it.
+    #[error(
+        "the data directory holds no whole snapshot; run a service on it first, or see `snapshot verify`"
+    )]
+    Nothing,
+    /// A file is in the way.
+    #[error("{0} is there already, and is not overwritten; name another file, or move it away")]
+    InTheWay(PathBuf),
+    /// The directory has a state of its own.
+    #[error(
+        "the data directory holds the snapshot {0} already; restore into an empty one, so that nothing is lost"
+    )]
+    NotEmpty(FileName),
+    /// The file is no whole backup.
+    #[error("{file} is no backup that can be restored: {why}")]
+    Bad {
+        /// Which.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: ReadError,
+    },
+    /// The system refused.
+    #[error("cannot write {what}: {error}")]
+    Io {
+        /// Which file.
+        what: String,
+        /// The system's words.
+        error: io::Error,
+    },
+}
+
+/// What became of one generation when it was checked.
+#[derive(Debug)]
+pub struct Checked {
+    /// Which.
+    pub name: FileName,
+    /// Its state, or what is wrong with it.
+    pub result: Result<State, String>,
+}
+
+/// Checks every generation, the oldest first: each is read with all that it builds
+/// upon, as a start would.
+///
+/// # Errors
+/// When the directory or a file cannot be read, which says nothing of the files.
+pub fn verify(directory: &Directory) -> Result<Vec<Checked>, LoadError> {
+    let surveyed = survey(directory)?;
+    let mut checked: Vec<Checked> = Vec::new();
+    for damaged in &surveyed.damaged {
+        checked.push(Checked { name: damaged.name, result: Err(damaged.why.to_owned()) });
+    }
+    let mut names: Vec<_> = surveyed.links.names().collect();
+    while let Some(name) = names.pop() {
+        let Some(mut chain) = surveyed.links.chain(name) else {
+            let why = "what it builds upon is missing or damaged".to_owned();
+            checked.push(Checked { name, result: Err(why) });
+            continue;
+        };
+        chain.reverse();
+        check_chain(directory, &chain, &mut checked)?;
+    }
+    checked.sort_by_key(|checked| checked.name);
+    Ok(checked)
+}
+
+/// Reads a chain, and notes of each of its files what was not known yet.
+fn check_chain(
+    directory: &Directory,
+    chain: &[FileName],
+    checked: &mut Vec<Checked>,
+) -> Result<(), LoadError> {
+    let mut states = Vec::new();
+    let read =
+        load::read_chain(directory, chain, &mut Loading::new(0), |name, state| states.push((name, state)));
+    let mut note = |name: FileName, result| {
+        if checked.iter().all(|other| other.name != name) {
+            checked.push(Checked { name, result });
+        }
+    };
+    for (name, state) in states {
+        note(name, Ok(state));
+    }
+    match read {
+        Ok(_) => {}
+        Err((name, ReadError::Bad(why))) => {
+            note(name, Err(why.to_owned()));
+            for &newer in chain.iter().filter(|newer| **newer > name) {
+                note(newer, Err(format!("{name}, which it builds upon, is damaged")));
+            }
+        }
+        Err((_, ReadError::Io(error))) if error.kind() == io::ErrorKind::NotFound => {}
+        Err((name, ReadError::Io(error))) => return Err(LoadError::Io { what: name.to_string(), error }),
+        Err((name, ReadError::Newer(version))) => return Err(LoadError::Newer { name, version }),
+    }
+    Ok(())
+}
+
+/// The newest whole state, its rooms ready to be asked.
+///
+/// # Errors
+/// When there is none, or it cannot be read.
+pub fn newest(directory: &Directory) -> Result<(Found, TallyReader), BackupError> {
+    for _ in 0..ATTEMPTS {
+        if let Some(mut found) = load::load(directory, 0, None)?.found {
+            let (mut writer, rooms) = tally::tally(0);
+            writer.replace(found.take_tally());
+            return Ok((found, rooms));
+        }
+    }
+    Err(BackupError::Nothing)
+}
+
+/// The newest state without its rooms. Its file is whole; what it builds upon is
+/// not looked at.
+///
+/// # Errors
+/// When the directory or a file cannot be read.
+pub fn newest_state(directory: &Directory) -> Result<Option<State>, LoadError> {
+    let io = |error| LoadError::Io { what: "the data directory".to_owned(), error };
+    for name in directory.generations().map_err(io)?.into_iter().rev() {
+        match directory.open(name).and_then(last_state) {
+            Ok(state) => return Ok(Some(state)),
+            Err(ReadError::Newer(version)) => return Err(LoadError::Newer { name, version }),
+            Err(ReadError::Bad(_)) => {}
+            Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(ReadError::Io(error)) => return Err(LoadError::Io { what: name.to_string(), error }),
+        }
+    }
+    Ok(None)
+}
+
+fn last_state(mut reader: Reader) -> Result<State, ReadError> {
+    let mut state = None;
+    while let Some((kind, payload)) = reader.next()? {
+        state = if kind == FrameKind::State { State::decode(payload) } else { None };
+    }
+    reader.finish()?;
+    state.ok_or(ReadError::Bad("it has no state"))
+}
+
+/// Copies the newest whole state into one file, which is durable when this returns.
+///
+/// # Errors
+/// When there is none, or the file is there already or cannot be written.
+pub fn backup(directory: &Directory, into: &Path) -> Result<State, BackupError> {
+    let (place, name) = split(into)?;
+    if into.exists() {
+        return Err(BackupError::InTheWay(into.to_owned()));
+    }
+    let (found, rooms) = newest(directory)?;
+    let unfinished = format!("{name}.unfinished");
+    let written = write_all(&place, &unfinished, &rooms, &found.state);
+    let io = |error| BackupError::Io { what: into.display().to_string(), error };
+    if let Err(error) = written {
+        let _ = place.remove(&unfinished);
+        return Err(io(error));
+    }
+    place.rename(&unfinished, &name).and_then(|()| place.sync_names()).map_err(io)?;
+    Ok(found.state)
+}
+
+fn write_all(place: &RealFiles, name: &str, rooms: &TallyReader, state: &State) -> io::Result<()> {
+    let mut writer = Writer::begin(place.create(name)?, Header { previous: None })?;
+    name_departments(&mut writer, rooms, 0, usize::MAX)?;
+    let (mut cursor, mut payload) = (WalkCursor::default(), RoomsPayload::default());
+    let at_once = Policy::default().visited_at_once;
+    while !rooms.walk(&mut cursor, at_once, |id, room| payload.push(id, room)) {
+        writer.frame(FrameKind::Rooms, &[&payload.take()])?;
+    }
+    if payload.len() > 0 {
+        writer.frame(FrameKind::Rooms, &[&payload.take()])?;
+    }
+    writer.frame(FrameKind::State, &[&state.encode()])?;
+    writer.finish().map(drop)
+}
+
+/// Makes a backup the only generation of a directory that has none.
+///
+/// # Errors
+/// When the directory has one, or the file is not a whole backup.
+pub fn restore(from: &Path, directory: &Directory) -> Result<State, BackupError> {
+    let bad = |why| BackupError::Bad { file: from.to_owned(), why };
+    let (place, file) = split(from)?;
+    let io = |error| BackupError::Io { what: "the data directory".to_owned(), error };
+    if let Some(name) = directory.generations().map_err(io)?.pop() {
+        return Err(BackupError::NotEmpty(name));
+    }
+    let opened = place.open(&file).map_err(ReadError::Io);
+    let reader = opened.and_then(|(bytes, source)| Reader::open(bytes, source)).map_err(bad)?;
+    let (state, _) = read_into(reader, FileKind::Full, None, &mut Loading::new(0)).map_err(bad)?;
+    let name = FileName { generation: state.generation, kind: FileKind::Full };
+    let copied = copy(&place, &file, directory).and_then(|()| directory.publish(name));
+    copied.inspect_err(|_| directory.discard(FileKind::Full)).map_err(io)?;
+    Ok(state)
+}
+
+fn copy(place: &RealFiles, file: &str, directory: &Directory) -> io::Result<()> {
+    let (_, mut source) = place.open(file)?;
+    let mut copy = directory.create(FileKind::Full)?;
+    let mut bytes = vec![0; 1 << 20];
+    loop {
+        match source.read(&mut bytes) {
+            Ok(0) => return copy.sync(),
+            Ok(read) => write_whole(&mut *copy, &bytes[..read])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn write_whole(file: &mut dyn NewFile, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The directory of a file, and its name.
+fn split(path: &Path) -> Result<(RealFiles, String), BackupError> {
+    let no_name = || BackupError::Io {
+        what: path.display().to_string(),
+        error: io::Error::new(io::ErrorKind::InvalidInput, "it has no file name"),
+    };
+    let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(no_name)?;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok((RealFiles::new(dir), name.to_owned()))
+}
