@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc;
+use std::time::Instant;
 
 use anyhow::{Context as _, anyhow};
 use chrono::Utc;
@@ -14,14 +15,16 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::aggregator::{Aggregator, Counting, Settings};
+use crate::aggregator::{Aggregator, Counting, Settings, SnapshotSettings, Sources};
 use crate::api::{self, Api};
 use crate::config::{ClientFault, Config, Property};
 use crate::decode;
 use crate::kafka::{Connection, LogEvent, Properties, PropertyFault, Reader, Watch};
+use crate::log::LogIdentity;
 use crate::room::Timestamp;
+use crate::snapshot::{self, Keeper, Place, Policy, State, Store};
 use crate::status::Status;
-use crate::tally;
+use crate::tally::{self, TallyReader, TallyWriter};
 use crate::telemetry::metrics::Metrics;
 
 /// Batches on their way from the reader to the aggregator; each holds up to
@@ -32,10 +35,20 @@ const BATCHES_ON_THE_WAY: usize = 16;
 #[derive(Debug)]
 pub struct Service {
     status: Status,
-    counting: JoinHandle<bool>,
+    counting: JoinHandle<anyhow::Result<()>>,
     serving: JoinHandle<()>,
-    stop_counting: CancellationToken,
+    stop_reading: CancellationToken,
+    stop_watching: CancellationToken,
     stop_serving: CancellationToken,
+}
+
+/// Whether what is counted outlives the process.
+#[derive(Debug)]
+pub enum Durability {
+    /// In this data directory.
+    Kept(Place),
+    /// Not at all: neither does the log.
+    None,
 }
 
 impl Service {
@@ -43,16 +56,28 @@ impl Service {
     /// log has been read.
     ///
     /// # Errors
-    /// When a thread or the Kafka client cannot be made.
-    pub fn start(config: &Config, listener: TcpListener) -> anyhow::Result<Self> {
+    /// When the clients of Kafka cannot be made.
+    pub fn start(config: &Config, listener: TcpListener, durability: Durability) -> Self {
         let status = Status::default();
         let (writer, reader) = tally::tally(config.limits.departments);
-        let counting = Counting::new(writer, limits(config));
-        let api = Api::new(reader, status.clone(), Metrics::new(), now, &config.http, &config.auth);
-        let (stop_counting, stop_serving) = (CancellationToken::new(), CancellationToken::new());
+        let metrics = Metrics::new();
+        let api = Api::new(reader.clone(), status.clone(), metrics.clone(), now, &config.http, &config.auth);
+        let (stop_watching, stop_serving) = (CancellationToken::new(), CancellationToken::new());
+        // Whatever ends the watch ends the reader too, and with it the service.
+        let stop_reading = stop_watching.child_token();
         let serving = tokio::spawn(api::serve(listener, api, stop_serving.clone()));
-        let counting = count(config, counting, status.clone(), &stop_counting)?;
-        Ok(Self { status, counting, serving, stop_counting, stop_serving })
+        let start = Start {
+            config: config.clone(),
+            durability,
+            status: status.clone(),
+            metrics,
+            writer,
+            reader,
+            stop_reading: stop_reading.clone(),
+            stop_watching: stop_watching.clone(),
+        };
+        let counting = tokio::task::spawn_blocking(move || start.count());
+        Self { status, counting, serving, stop_reading, stop_watching, stop_serving }
     }
 
     /// What the service knows of itself.
@@ -60,51 +85,112 @@ impl Service {
         &self.status
     }
 
-    /// Runs until `stop`, then ends every part in order.
+    /// Runs until `stop`, then ends every part in order: no more records, the last
+    /// snapshot, the answers.
     ///
     /// # Errors
-    /// When a part ended by itself.
+    /// When a part ended by itself, or the snapshots cannot be used.
     pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
-        let ended = tokio::select! {
-            () = stop.cancelled() => None,
-            _ = &mut self.counting => Some("the counting thread"),
-            _ = &mut self.serving => Some("the HTTP server"),
-        };
-        if let Some(part) = ended {
-            return Err(anyhow!("{part} ended unexpectedly; see the log above"));
+        tokio::select! {
+            () = stop.cancelled() => {}
+            counted = &mut self.counting => {
+                counted.context("the counting thread failed")??;
+                return Err(anyhow!("the counting thread ended unexpectedly; see the log above"));
+            }
+            _ = &mut self.serving => {
+                return Err(anyhow!("the HTTP server ended unexpectedly; see the log above"));
+            }
         }
-        self.stop_counting.cancel();
-        let ended_well = self.counting.await.context("the counting thread failed")?;
+        self.stop_reading.cancel();
+        let counted = self.counting.await.context("the counting thread failed")?;
+        self.stop_watching.cancel();
         self.stop_serving.cancel();
         self.serving.await.context("the HTTP server failed")?;
-        if ended_well { Ok(()) } else { Err(anyhow!("the reading thread failed; see the log above")) }
+        counted
     }
 }
 
-/// Starts the threads towards Kafka and the one that counts; its end says
-/// whether the reader ended well.
-fn count(
-    config: &Config,
-    counting: Counting,
+/// What the counting thread begins with.
+struct Start {
+    config: Config,
+    durability: Durability,
     status: Status,
-    stop: &CancellationToken,
-) -> anyhow::Result<JoinHandle<bool>> {
-    let (sender, events) = mpsc::sync_channel::<LogEvent>(BATCHES_ON_THE_WAY);
-    let connection = connection(config);
-    let settings = Settings {
-        topic: connection.topic.clone(),
-        bootstrap_servers: connection.bootstrap_servers.clone(),
-        unavailable_after: config.kafka.unavailable_after,
-        now,
-    };
-    let cannot = "cannot make the Kafka client";
-    let reader = Reader::start(connection.clone(), sender.clone(), stop.clone()).context(cannot)?;
-    Watch::start(connection, sender, stop.clone(), now).context(cannot)?;
-    let aggregator = Aggregator::new(counting, status, settings);
-    Ok(tokio::task::spawn_blocking(move || {
-        aggregator.run(&events, &reader);
-        reader.join()
-    }))
+    metrics: Metrics,
+    writer: TallyWriter,
+    reader: TallyReader,
+    stop_reading: CancellationToken,
+    stop_watching: CancellationToken,
+}
+
+impl Start {
+    /// Goes on from the newest snapshot until it is told to stop.
+    fn count(self) -> anyhow::Result<()> {
+        let Self { config, durability, status, metrics, writer, reader, .. } = self;
+        let mut counting = Counting::new(writer, limits(&config));
+        let (sender, events) = mpsc::sync_channel::<LogEvent>(BATCHES_ON_THE_WAY);
+        let (snapshots, identity) = match &durability {
+            Durability::Kept(place) => {
+                counting.keep_changes();
+                let (settings, identity) = restore(&config, place, &status, &mut counting, reader)?;
+                (Some(settings), identity)
+            }
+            Durability::None => (None, None),
+        };
+        let connection = connection(&config);
+        let settings = Settings {
+            topic: connection.topic.clone(),
+            bootstrap_servers: connection.bootstrap_servers.clone(),
+            unavailable_after: config.kafka.unavailable_after,
+            departments: config.limits.departments,
+            identity,
+            metrics,
+            now,
+        };
+        let cannot = "cannot make the Kafka client";
+        let reader = Reader::start(connection.clone(), sender.clone(), self.stop_reading).context(cannot)?;
+        let watch = Watch::start(connection, sender, self.stop_watching, now).context(cannot)?;
+        let aggregator = Aggregator::new(counting, status, Sources { reader, watch }, snapshots, settings);
+        if aggregator.run(events) { Ok(()) } else { Err(anyhow!("a part failed; see the log above")) }
+    }
+}
+
+/// Takes the newest whole snapshot over, and starts the thread that writes the next
+/// ones; also whose log was counted.
+fn restore(
+    config: &Config,
+    place: &Place,
+    status: &Status,
+    counting: &mut Counting,
+    rooms: TallyReader,
+) -> anyhow::Result<(SnapshotSettings, Option<LogIdentity>)> {
+    status.snapshots_begin(None);
+    let (began, directory) = (Instant::now(), place.directory());
+    let mut loaded = snapshot::load(&directory, config.limits.departments, Some(&config.kafka.topic))?;
+    for (damaged, aside) in loaded.damaged.iter().zip(snapshot::put_aside(&directory, &loaded.damaged)) {
+        let (name, why) = (damaged.name, damaged.why);
+        match aside {
+            Ok(aside) => tracing::error!("the snapshot {name} is damaged ({why}); kept as {aside}"),
+            Err(error) => tracing::error!("the snapshot {name} is damaged ({why}), and stays: {error}"),
+        }
+    }
+    let policy = Policy { keep: config.snapshot.keep, ..Policy::default() };
+    let store = Store::new(directory, rooms, policy, &loaded);
+    let (mut kept, mut decided, mut identity) = (None, Vec::new(), None);
+    if let Some(found) = &mut loaded.found {
+        let State { generation, written_at, rooms, positions, .. } = &found.state;
+        let seconds = format!("{:.1}", began.elapsed().as_secs_f64());
+        tracing::info!(generation, %written_at, rooms, seconds, "going on from the last snapshot");
+        status.snapshots_begin(Some((*generation, *written_at, found.bytes)));
+        identity = Some(found.state.identity.clone());
+        (kept, decided) = (Some(positions.clone()), found.state.decisions.clone());
+        let rooms = found.take_tally();
+        counting.replace(rooms, found.state.positions.clone());
+    } else {
+        tracing::info!("no snapshot is there: the topic is read from its beginning");
+    }
+    let keeper = Keeper::start(store).context("cannot start the thread that writes snapshots")?;
+    let interval = config.snapshot.interval;
+    Ok((SnapshotSettings { keeper, directory: place.directory(), interval, kept, decided }, identity))
 }
 
 /// The wall clock: the one place where it is read.

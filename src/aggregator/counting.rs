@@ -4,13 +4,13 @@
 //! not, and what it then does. Invariant: the position moves past a record
 //! exactly when its one result is counted.
 
-use std::collections::BTreeSet;
-
 use crate::decode::{self, Decoded, Limits, Record, RejectReason};
 use crate::kafka::{Batch, BatchRecord};
-use crate::log::{Arrival, NextOffset, Partition, Positions};
+use crate::log::{Arrival, Canary, NextOffset, Partition, Positions, Stop};
+use crate::room::Timestamp;
+use crate::snapshot::Changes;
 use crate::status::{EventCounts, EventResult, Timestamps};
-use crate::tally::{self, Apply, Outcome, TallyWriter};
+use crate::tally::{self, Apply, Loading, Outcome, TallyWriter};
 
 /// Applies batches and keeps count of the results.
 #[derive(Debug)]
@@ -18,8 +18,9 @@ pub struct Counting {
     tally: TallyWriter,
     limits: Limits,
     positions: Positions,
-    stopped: BTreeSet<Partition>,
     events: EventCounts,
+    /// What changed and was not taken yet.
+    changes: Changes,
 }
 
 /// A record that was refused.
@@ -53,20 +54,50 @@ impl Refusal<'_> {
 impl Counting {
     /// Counts into this tally, from nothing.
     pub fn new(tally: TallyWriter, limits: Limits) -> Self {
-        let (positions, stopped) = (Positions::default(), BTreeSet::new());
-        Self { tally, limits, positions, stopped, events: EventCounts::default() }
+        let (positions, events, changes) = (Positions::default(), EventCounts::default(), Changes::default());
+        Self { tally, limits, positions, events, changes }
     }
 
     /// Follows a partition from `begin` on, unless it is followed or stopped
     /// already; says whether it is new.
     pub fn begin(&mut self, partition: Partition, begin: NextOffset) -> bool {
-        !self.stopped.contains(&partition) && self.positions.begin(partition, begin)
+        self.positions.begin(partition, begin)
     }
 
     /// Follows a partition never again: what still comes of it is dropped.
-    pub fn stop(&mut self, partition: Partition) {
-        self.positions.stop(partition);
-        self.stopped.insert(partition);
+    pub fn stop(&mut self, partition: Partition, stop: Stop) {
+        self.positions.stop(partition, stop);
+    }
+
+    /// Everything known of one partition, to be decided on.
+    pub(super) fn positions_mut(&mut self) -> &mut Positions {
+        &mut self.positions
+    }
+
+    /// Counts on from these rooms and positions instead.
+    pub fn replace(&mut self, rooms: Loading, positions: Positions) {
+        self.tally.replace(rooms);
+        self.positions = positions;
+        self.changes = Changes::default();
+    }
+
+    /// Keeps what changes, until they are taken.
+    pub fn keep_changes(&mut self) {
+        self.tally.keep_changes();
+    }
+
+    /// What changed since the last time, if it is at least so much.
+    pub(super) fn take_changes(&mut self, at_least: usize) -> Option<Changes> {
+        if self.changes.len() < at_least.max(1) {
+            return None;
+        }
+        self.changes.know(self.tally.departments_named());
+        Some(std::mem::take(&mut self.changes))
+    }
+
+    /// How many rooms count, and how many departments have a number.
+    pub(super) fn extent(&self) -> (u64, usize) {
+        (self.tally.rooms() as u64, self.tally.departments_named())
     }
 
     /// How far each partition is applied.
@@ -85,11 +116,15 @@ impl Counting {
         let decoded: Vec<_> = batch.records().map(|record| (record, decode(&record, &self.limits))).collect();
         let mut timestamps = Timestamps::default();
         let mut refusals = Vec::new();
+        let mut last: Vec<&BatchRecord<'_>> = Vec::new();
         let mut tally = self.tally.batch();
         for (record, decoded) in &decoded {
             let BatchRecord { partition, offset, timestamp, value, .. } = *record;
             match self.positions.advance(partition, offset) {
-                Arrival::New => {}
+                Arrival::New => match last.iter_mut().find(|last| last.partition == partition) {
+                    Some(last) => *last = record,
+                    None => last.push(record),
+                },
                 Arrival::Replayed | Arrival::Unassigned => continue,
             }
             match decoded
@@ -108,6 +143,14 @@ impl Counting {
             }
         }
         drop(tally);
+        for change in self.tally.drain_changes() {
+            self.changes.push(change.id.as_ref(), change.room);
+        }
+        for record in last {
+            let timestamp_ms = record.timestamp.map(Timestamp::as_millis);
+            let canary = Canary::of(record.offset, timestamp_ms, record.key, record.value);
+            self.positions.remember(record.partition, canary);
+        }
         for &(partition, end) in batch.ends() {
             self.positions.reach(partition, end);
         }

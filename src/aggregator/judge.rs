@@ -40,26 +40,28 @@ impl Judge {
         self.out_of_range.insert(partition, (position, at));
     }
 
-    /// Judges one partition by its bounds, asked for at the instant `at`.
+    /// Judges one partition by its bounds, asked for at the instant `at`. While
+    /// nothing is being read, no record can be on its way.
     pub(super) fn verdict(
         &mut self,
         positions: &Positions,
         bounds: &PartitionBounds,
+        reading: bool,
         at: Timestamp,
         now: Instant,
     ) -> Verdict {
         let PartitionBounds { partition, begin, end } = *bounds;
         let Some(position) = positions.get(partition) else { return Verdict::ReadOn };
         let refused = self.out_of_range.get(&partition);
-        if refused.is_some() && position < begin {
-            return Verdict::Stop(Stop { reason: StopReason::Gap, from: position, to: begin });
+        if position < begin && (refused.is_some() || !reading) {
+            return Verdict::Stop(Stop::of_partition(StopReason::Gap, partition, position, begin));
         }
         // A log's beginning only grows, so bounds asked for after the refusal tell on
         // which side of the log the refused position was, whatever has come since.
         let refused = refused.filter(|(_, heard)| *heard <= at).map(|&(position, _)| position);
         if let Some(refused) = refused.filter(|refused| *refused >= begin) {
             let to = end.min(refused);
-            return Verdict::Stop(Stop { reason: StopReason::BeyondEnd, from: position, to });
+            return Verdict::Stop(Stop::of_partition(StopReason::BeyondEnd, partition, position, to));
         }
         // Records may have come since the broker was asked; what was applied
         // before the question lies past the end only if the log is another one.
@@ -67,7 +69,7 @@ impl Judge {
         let applied_before = before.and_then(|(_, positions)| positions.get(partition));
         if applied_before.is_some_and(|applied| applied > end) {
             let since = *self.past_end.entry(partition).or_insert(now);
-            let stop = Stop { reason: StopReason::BeyondEnd, from: position, to: end };
+            let stop = Stop::of_partition(StopReason::BeyondEnd, partition, position, end);
             return if now - since >= PAST_END_FOR { Verdict::Stop(stop) } else { Verdict::ReadOn };
         }
         self.past_end.remove(&partition);
@@ -103,7 +105,7 @@ mod tests {
     }
 
     fn stop(reason: StopReason, from: i64, to: i64) -> Verdict {
-        Verdict::Stop(Stop { reason, from: NextOffset::at(from), to: NextOffset::at(to) })
+        Verdict::Stop(Stop::of_partition(reason, P, NextOffset::at(from), NextOffset::at(to)))
     }
 
     fn ts(seconds: i64) -> Timestamp {
@@ -114,10 +116,17 @@ mod tests {
     fn records_gone_before_they_were_read_are_a_gap() {
         let (mut judge, now) = (Judge::default(), Instant::now());
         // Until the client says so, they may be on their way to us.
-        assert_eq!(judge.verdict(&positions(5), &bounds(9, 20), ts(1), now), Verdict::ReadOn);
+        assert_eq!(judge.verdict(&positions(5), &bounds(9, 20), true, ts(1), now), Verdict::ReadOn);
         judge.hear_out_of_range(P, NextOffset::at(5), ts(2));
-        assert_eq!(judge.verdict(&positions(5), &bounds(0, 20), ts(1), now), Verdict::ReadOn, "asked before");
-        assert_eq!(judge.verdict(&positions(5), &bounds(9, 20), ts(2), now), stop(StopReason::Gap, 5, 9));
+        assert_eq!(
+            judge.verdict(&positions(5), &bounds(0, 20), true, ts(1), now),
+            Verdict::ReadOn,
+            "asked before"
+        );
+        assert_eq!(
+            judge.verdict(&positions(5), &bounds(9, 20), true, ts(2), now),
+            stop(StopReason::Gap, 5, 9)
+        );
     }
 
     #[test]
@@ -125,7 +134,7 @@ mod tests {
         for (end, to) in [(3, 3), (5, 5), (20, 5)] {
             let (mut judge, now) = (Judge::default(), Instant::now());
             judge.hear_out_of_range(P, NextOffset::at(5), ts(1));
-            let verdict = judge.verdict(&positions(5), &bounds(0, end), ts(1), now);
+            let verdict = judge.verdict(&positions(5), &bounds(0, end), true, ts(1), now);
             assert_eq!(verdict, stop(StopReason::BeyondEnd, 5, to));
         }
     }
@@ -136,7 +145,7 @@ mod tests {
         judge.looked(&positions(9), ts(0));
         let mut verdict = |end, seconds: u64| {
             let now = now + Duration::from_secs(seconds);
-            let verdict = judge.verdict(&positions(9), &bounds(0, end), ts(1), now);
+            let verdict = judge.verdict(&positions(9), &bounds(0, end), true, ts(1), now);
             judge.looked(&positions(9), ts(1));
             verdict
         };
@@ -152,10 +161,10 @@ mod tests {
         let (mut judge, now) = (Judge::default(), Instant::now());
         judge.looked(&positions(3), ts(5));
         // Asked before the last look was over: its positions may be newer.
-        assert_eq!(judge.verdict(&positions(9), &bounds(0, 2), ts(4), now), Verdict::ReadOn);
+        assert_eq!(judge.verdict(&positions(9), &bounds(0, 2), true, ts(4), now), Verdict::ReadOn);
         // Asked after it, and what it had applied is in the log.
         let later = now + Duration::from_mins(1);
-        assert_eq!(judge.verdict(&positions(9), &bounds(0, 3), ts(6), later), Verdict::ReadOn);
+        assert_eq!(judge.verdict(&positions(9), &bounds(0, 3), true, ts(6), later), Verdict::ReadOn);
         assert!(judge.past_end.is_empty());
     }
 
@@ -163,15 +172,15 @@ mod tests {
     fn a_partition_whose_replay_was_refused_is_read_again_once() {
         let (mut judge, now) = (Judge::default(), Instant::now());
         judge.hear_out_of_range(P, NextOffset::at(2), ts(1));
-        assert_eq!(judge.verdict(&positions(5), &bounds(4, 9), ts(1), now), Verdict::ReadAgain);
-        assert_eq!(judge.verdict(&positions(5), &bounds(4, 9), ts(2), now), Verdict::ReadOn);
+        assert_eq!(judge.verdict(&positions(5), &bounds(4, 9), true, ts(1), now), Verdict::ReadAgain);
+        assert_eq!(judge.verdict(&positions(5), &bounds(4, 9), true, ts(2), now), Verdict::ReadOn);
     }
 
     #[test]
     fn a_partition_that_is_not_followed_is_not_judged() {
         let mut judge = Judge::default();
         judge.hear_out_of_range(P, NextOffset::at(2), ts(1));
-        let verdict = judge.verdict(&Positions::default(), &bounds(5, 9), ts(1), Instant::now());
+        let verdict = judge.verdict(&Positions::default(), &bounds(5, 9), true, ts(1), Instant::now());
         assert_eq!(verdict, Verdict::ReadOn);
     }
 }

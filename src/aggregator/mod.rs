@@ -2,91 +2,202 @@
 //!
 //! Owns the tally's writer, the positions and what they mean. It reads one
 //! closed enum from one bounded channel, applies whole batches, keeps
-//! [`Status`] true, and gives the reader its partitions. Invariant: a record's
-//! effect and the position behind it change in the same step, here and nowhere
-//! else.
+//! [`Status`] true, gives the reader its partitions, and takes snapshots between
+//! two batches. The thread that writes those has a channel of its own, so that it
+//! can be waited for while records fill the other. Invariant: a record's effect and the position behind it change in
+//! the same step, here and nowhere else.
 
 mod absence;
 mod counting;
+mod decisions;
+mod guard;
 mod judge;
+mod keeping;
+mod sight;
+mod snapshots;
+mod stops;
 mod watchdog;
 
 pub use counting::{Counting, Refusal};
+pub use snapshots::SnapshotSettings;
 
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::aggregator::absence::Absence;
-use crate::aggregator::judge::{Judge, Verdict};
+use crate::aggregator::guard::Guard;
+use crate::aggregator::judge::Judge;
+use crate::aggregator::snapshots::Snapshots;
 use crate::aggregator::watchdog::Watchdog;
 use crate::decode;
-use crate::kafka::{Batch, Fault, FaultKind, LogEvent, OutOfSight, Reader, Sighting};
-use crate::log::{Partition, Stop, StopReason};
+use crate::kafka::{Batch, LogEvent, Reader, Watch};
+use crate::log::LogIdentity;
 use crate::room::Timestamp;
-use crate::status::{Ends, KafkaState, Status};
+use crate::status::Status;
 use crate::telemetry::Sampler;
+use crate::telemetry::metrics::Metrics;
+
+/// How long nothing happens before the clock is looked at.
+const TICK: Duration = Duration::from_millis(100);
+
+/// The threads towards Kafka.
+#[derive(Debug)]
+pub struct Sources {
+    /// Gives records.
+    pub reader: Reader,
+    /// Looks after broker and topic.
+    pub watch: Watch,
+}
 
 /// Makes what the log tells count.
+#[allow(clippy::struct_excessive_bools, reason = "none of them says anything of another")]
 pub struct Aggregator {
     counting: Counting,
     status: Status,
     settings: Settings,
+    sources: Sources,
+    snapshots: Snapshots,
+    /// The order to the reader whose records are counted; those of earlier ones
+    /// are not.
+    assignment: u64,
+    /// Whether the reader has been given partitions.
+    reading: bool,
     sampler: Sampler,
     watchdog: Watchdog,
     judge: Judge,
     absence: Absence,
-    /// The topic is not the one that was counted: nothing of it is read.
-    another_topic: bool,
-    warned_of_keys: bool,
-    said_ready: bool,
+    guard: Guard,
+    last_look: LastLook,
+    /// When the operator's decisions are looked for next.
+    look_for_decisions: Instant,
+    said: Said,
+    /// What nobody can go on after.
+    failed: bool,
     began: Instant,
 }
 
+/// What the last look at the topic showed.
+#[derive(Debug, Default)]
+struct LastLook {
+    /// The topic was seen.
+    in_sight: bool,
+    /// Some position lies past the end of its log.
+    past_end: bool,
+}
+
+/// What is said once.
+#[derive(Debug, Default)]
+struct Said {
+    keys: bool,
+    ready: bool,
+}
+
 /// What the aggregator needs to know of the outside.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Settings {
-    /// For log lines.
+    /// The topic's name.
     pub topic: String,
     /// For log lines.
     pub bootstrap_servers: String,
-    /// How long a broker may be away before [`KafkaState::Unavailable`] says so.
+    /// How long a broker may be away before [`crate::status::KafkaState::Unavailable`]
+    /// says so.
     pub unavailable_after: Duration,
+    /// How many departments may be told apart.
+    pub departments: usize,
+    /// The log that was counted so far, if any was.
+    pub identity: Option<LogIdentity>,
+    /// Records how long things took.
+    pub metrics: Metrics,
     /// The wall clock.
     pub now: fn() -> Timestamp,
 }
 
 impl Aggregator {
-    /// Counts from nothing.
-    pub fn new(counting: Counting, status: Status, settings: Settings) -> Self {
+    /// Counts on from where `counting` stands.
+    pub fn new(
+        counting: Counting,
+        status: Status,
+        sources: Sources,
+        snapshots: Option<SnapshotSettings>,
+        mut settings: Settings,
+    ) -> Self {
+        let guard = Guard::of(settings.identity.take());
+        status.restore(counting.positions());
         Self {
             counting,
             status,
             settings,
+            sources,
+            snapshots: Snapshots::new(snapshots),
+            assignment: 0,
+            reading: false,
             sampler: Sampler::default(),
             watchdog: Watchdog::default(),
             judge: Judge::default(),
             absence: Absence::default(),
-            another_topic: false,
-            warned_of_keys: false,
-            said_ready: false,
+            guard,
+            last_look: LastLook::default(),
+            look_for_decisions: Instant::now(),
+            said: Said::default(),
+            failed: false,
             began: Instant::now(),
         }
     }
 
-    /// Takes events until the reader has ended; gives the reader its partitions.
-    pub fn run(mut self, events: &Receiver<LogEvent>, reader: &Reader) {
-        for event in events {
-            match event {
-                LogEvent::Batch(batch) => self.count(&batch),
-                LogEvent::Fault(fault) => self.fault(&fault, reader),
-                LogEvent::Sighted(sighting) => self.sighted(&sighting, reader),
-                LogEvent::OutOfSight(why) => self.missed(&why, reader),
-                LogEvent::ReaderEnded => break,
-            }
+    /// Takes events until the reader has ended, then keeps a last snapshot; says
+    /// whether all went well.
+    pub fn run(mut self, events: Receiver<LogEvent>) -> bool {
+        self.say_what_is_stopped();
+        let mut ended = false;
+        while !ended && !self.failed {
+            ended = match events.recv_timeout(TICK) {
+                Ok(event) => self.take(event),
+                Err(RecvTimeoutError::Timeout) => false,
+                Err(RecvTimeoutError::Disconnected) => true,
+            };
+            self.tick();
         }
+        if !self.failed {
+            self.keep_last(&events);
+        }
+        // Whoever waits for a place in it is to end too.
+        drop(events);
+        let Self { snapshots, sources, failed, .. } = self;
+        let kept_well = snapshots.end();
+        !failed && sources.reader.join() && kept_well
+    }
+
+    /// Takes one event; says whether no more records will come.
+    fn take(&mut self, event: LogEvent) -> bool {
+        match event {
+            LogEvent::Batch(batch) => self.count(&batch),
+            LogEvent::Fault(fault, assignment) => self.fault(&fault, assignment),
+            LogEvent::Sighted(sighting) => self.sighted(&sighting),
+            LogEvent::OutOfSight(why) => self.missed(&why),
+            LogEvent::Verified(verified) => self.verified(&verified),
+            LogEvent::ReaderEnded => return true,
+        }
+        false
+    }
+
+    /// What is to be done from time to time.
+    fn tick(&mut self) {
+        let now = Instant::now();
+        self.hear_of_snapshots();
+        self.snapshots.hand_on();
+        if now >= self.look_for_decisions {
+            self.take_decisions(now);
+        }
+        if self.last_look.in_sight && self.reading && self.guard.is_due(now) {
+            self.ask(now);
+        }
+        self.cut_if_due(now);
     }
 
     fn count(&mut self, batch: &Batch) {
+        if batch.assignment() != self.assignment {
+            return;
+        }
         let topic = &self.settings.topic;
         let sampler = &mut self.sampler;
         let applied = self.counting.apply(batch, |refusal| {
@@ -96,6 +207,9 @@ impl Aggregator {
                 tracing::warn!(topic, %partition, offset, reason = reason.name(), unsaid, "record rejected{hint}");
             }
         });
+        if let Some(changes) = self.counting.take_changes(snapshots::PART) {
+            self.snapshots.changed(changes);
+        }
         self.status.applied(self.counting.positions(), &applied, self.counting.events());
         for &(partition, _) in batch.ends() {
             self.status.reached_end(partition);
@@ -104,143 +218,22 @@ impl Aggregator {
         self.say_when_ready();
     }
 
-    /// New partitions are read from where their log begins.
-    fn sighted(&mut self, sighting: &Sighting, reader: &Reader) {
-        let (missing_for, deleted) = self.absence.end(Instant::now());
-        if let Some(missing_for) = missing_for {
-            let after_s = missing_for.as_secs();
-            tracing::info!(topic = self.settings.topic, after_s, "Kafka answers and has the topic");
-        }
-        self.status.set_kafka(KafkaState::Connected);
-        // First the verdict: the ends of another log make no answer complete.
-        let changed = self.judge_positions(sighting, deleted);
-        let new: Vec<_> = sighting
-            .partitions
-            .iter()
-            .filter(|bounds| !self.another_topic && self.counting.begin(bounds.partition, bounds.begin))
-            .map(|bounds| (bounds.partition, bounds.begin, bounds.end))
-            .collect();
-        self.status.follow(&new);
-        self.status.heard_ends(Ends {
-            at: sighting.at,
-            ends: sighting.partitions.iter().map(|bounds| (bounds.partition, bounds.end)).collect(),
-        });
-        if !new.is_empty() || changed {
-            let partitions = self.counting.positions().iter().count();
-            if partitions > 0 {
-                tracing::info!(topic = self.settings.topic, partitions, "reading");
-            }
-            self.assign(reader);
-        }
-        if self.watchdog.is_stuck(self.counting.positions(), sighting, Instant::now()) {
-            tracing::warn!("records are there and none arrive; reading on with a new client");
-            reader.rebuild(self.counting.positions().iter().collect());
-        }
-        self.judge.looked(self.counting.positions(), (self.settings.now)());
-        self.say_when_ready();
-    }
-
-    fn assign(&self, reader: &Reader) {
-        reader.assign(self.counting.positions().iter().collect());
-    }
-
-    fn missed(&mut self, why: &OutOfSight, reader: &Reader) {
-        let miss = self.absence.miss(why.clone(), Instant::now());
-        if miss.say {
-            self.say_missed(why);
-        }
-        match why {
-            OutOfSight::TopicAbsent => self.status.set_kafka(KafkaState::TopicAbsent),
-            OutOfSight::BrokerAway { .. } if miss.lasts >= self.settings.unavailable_after => {
-                self.status.set_kafka(KafkaState::Unavailable);
-            }
-            OutOfSight::BrokerAway { .. } => {}
-        }
-        let counted = self.counting.positions().iter().next().is_some();
-        if miss.deleted && counted {
-            // What comes back under this name is not to be read as if it were this.
-            reader.assign(Vec::new());
-            tracing::error!(
-                topic = self.settings.topic,
-                "the topic has been deleted; what was counted is still answered, until another topic of this \
-                 name is there"
-            );
-        }
-    }
-
-    fn fault(&mut self, fault: &Fault, reader: &Reader) {
-        let Fault { partition, kind, at, message } = fault;
-        match (kind, partition) {
-            (FaultKind::OutOfRange, Some(partition)) => {
-                tracing::warn!(%partition, message, "the log has nothing at our position");
-                self.judge.hear_out_of_range(*partition, *at, (self.settings.now)());
-            }
-            (FaultKind::BadBatch, Some(partition)) => {
-                if let Some(position) = self.counting.positions().get(*partition) {
-                    let stop = Stop { reason: StopReason::BadBatch, from: position, to: position.max(*at) };
-                    self.stop(*partition, stop, message);
-                    self.assign(reader);
-                }
-            }
-            _ => {
-                if let Some(unsaid) = self.sampler.sample("fault") {
-                    tracing::warn!(?partition, message, unsaid, "Kafka's client cannot read; it tries again");
-                }
-            }
-        }
-    }
-
-    /// Stops partitions whose position is not in their log; says whether the
-    /// reader needs a new assignment.
-    fn judge_positions(&mut self, sighting: &Sighting, deleted: bool) -> bool {
-        // Kafka never takes a partition from a topic: one that lacks some is another.
-        let lacks_some = self.counting.positions().iter().any(|(partition, _)| !sighting.has(partition));
-        if self.absence.lacks(lacks_some, Instant::now()) || deleted {
-            let positions: Vec<_> = self.counting.positions().iter().collect();
-            for &(partition, position) in &positions {
-                let stop = Stop { reason: StopReason::Recreated, from: position, to: position };
-                self.stop(partition, stop, "the topic was deleted and made anew");
-            }
-            self.another_topic |= !positions.is_empty();
-            return !positions.is_empty();
-        }
-        let mut changed = false;
-        for bounds in &sighting.partitions {
-            let positions = self.counting.positions();
-            match self.judge.verdict(positions, bounds, sighting.at, Instant::now()) {
-                Verdict::ReadOn => {}
-                Verdict::ReadAgain => changed = true,
-                Verdict::Stop(stop) => {
-                    let (from, to) = (stop.from, stop.to);
-                    self.stop(bounds.partition, stop, &format!("counted up to {from}, the log has {to}"));
-                    changed = true;
-                }
-            }
-        }
-        changed
-    }
-
-    fn stop(&mut self, partition: Partition, stop: Stop, message: &str) {
-        self.counting.stop(partition);
-        self.status.stop(partition, stop);
-        tracing::error!(
-            topic = self.settings.topic,
-            %partition,
-            reason = stop.reason.name(),
-            "stopped, and no answer is given until the whole log is counted anew: {message}; \
-             restart roomtally to count the topic from its beginning"
-        );
+    /// Gives the reader what is to be read.
+    fn assign(&mut self) {
+        let partitions: Vec<_> =
+            if self.reading { self.counting.positions().iter().collect() } else { Vec::new() };
+        self.assignment = self.sources.reader.assign(partitions);
     }
 
     fn warn_of_keys(&mut self, batch: &Batch) {
-        if self.warned_of_keys || self.counting.positions().iter().nth(1).is_none() {
+        if self.said.keys || self.counting.positions().iter().nth(1).is_none() {
             return;
         }
         // A few records tell; every batch's first is enough to find out.
         let Some(record) = batch.records().next() else { return };
         // A connector's heartbeat has no value, and no room in its key either.
         if record.value.is_some() && !decode::key_names_a_room(record.key) {
-            self.warned_of_keys = true;
+            self.said.keys = true;
             tracing::warn!(
                 topic = self.settings.topic,
                 partition = %record.partition,
@@ -251,25 +244,9 @@ impl Aggregator {
         }
     }
 
-    fn say_missed(&self, why: &OutOfSight) {
-        let Settings { topic, bootstrap_servers, .. } = &self.settings;
-        match why {
-            OutOfSight::TopicAbsent => {
-                tracing::warn!(
-                    topic,
-                    bootstrap_servers,
-                    "Kafka has no such topic; waiting for it, looking every second"
-                );
-            }
-            OutOfSight::BrokerAway { reason } => {
-                tracing::warn!(bootstrap_servers, "cannot reach Kafka: {reason}; trying again every second");
-            }
-        }
-    }
-
     fn say_when_ready(&mut self) {
-        if !self.said_ready && self.status.complete_as_of().is_some() {
-            self.said_ready = true;
+        if !self.said.ready && self.status.complete_as_of().is_some() {
+            self.said.ready = true;
             let records = self.counting.events().total();
             let seconds = format!("{:.1}", self.began.elapsed().as_secs_f64());
             tracing::info!(

@@ -23,6 +23,7 @@ struct Body {
     ready: bool,
     partitions: Vec<Partition>,
     kafka: Kafka,
+    snapshot: Snapshot,
 }
 
 #[derive(Serialize)]
@@ -62,6 +63,17 @@ struct Kafka {
     state: &'static str,
 }
 
+#[derive(Serialize)]
+struct Snapshot {
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    written_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
 /// The process answers.
 pub(super) async fn live() -> Response {
     ([JSON, NO_STORE], r#"{"live":true}"#).into_response()
@@ -80,6 +92,12 @@ impl From<Readiness> for Body {
             ready: readiness.ready,
             partitions: readiness.partitions.into_iter().map(Partition::from).collect(),
             kafka: Kafka { state: readiness.kafka.name() },
+            snapshot: Snapshot {
+                state: readiness.snapshot.name(),
+                generation: readiness.snapshot.generation,
+                written_at: readiness.snapshot.written_at.map(|at| at.to_string()),
+                error: readiness.snapshot.error,
+            },
         }
     }
 }
@@ -88,7 +106,7 @@ impl From<PartitionStatus> for Partition {
     fn from(of: PartitionStatus) -> Self {
         Self {
             number: of.partition.0,
-            state: match (of.stop, of.current) {
+            state: match (&of.stop, of.current) {
                 (Some(_), _) => "stopped",
                 (None, true) => "current",
                 (None, false) => "catching_up",
@@ -98,15 +116,15 @@ impl From<PartitionStatus> for Partition {
                 end: of.end.as_offset(),
                 begins_at: of.begins_at.map(NextOffset::as_offset),
             }),
-            stopped: of.stop.map(|stop| Stopped::new(of.partition, stop)),
+            stopped: of.stop.map(Stopped::from),
         }
     }
 }
 
-impl Stopped {
-    fn new(partition: crate::log::Partition, Stop { reason, from, to }: Stop) -> Self {
+impl From<Stop> for Stopped {
+    fn from(Stop { id, reason, from, to }: Stop) -> Self {
         Self {
-            stop: format!("{}-{partition}-{to}", reason.name()),
+            stop: id.to_string(),
             reason: reason.name(),
             from: from.as_offset(),
             to: to.as_offset(),

@@ -29,6 +29,11 @@ const LAG_SECONDS: &str = "roomtally_consumer_lag_seconds";
 const NEWEST_ROOM: &str = "roomtally_newest_room_timestamp_seconds";
 const NEWEST_RECORD: &str = "roomtally_newest_record_timestamp_seconds";
 const STOPS: &str = "roomtally_integrity_stops_total";
+const SNAPSHOT_DURATION: &str = "roomtally_snapshot_duration_seconds";
+const SNAPSHOT_PAUSE: &str = "roomtally_snapshot_pause_seconds";
+const SNAPSHOT_LAST: &str = "roomtally_snapshot_last_success_timestamp_seconds";
+const SNAPSHOT_BYTES: &str = "roomtally_snapshot_bytes";
+const SNAPSHOT_FAILURES: &str = "roomtally_snapshot_failures_total";
 const HTTP_DURATION: &str = "roomtally_http_request_duration_seconds";
 const HTTP_IN_FLIGHT: &str = "roomtally_http_requests_in_flight";
 
@@ -47,6 +52,8 @@ struct Shared {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
     in_flight: Gauge,
+    snapshots: Histogram,
+    pauses: Histogram,
     /// By method, route and status, so that a request takes no lock of the
     /// recorder's.
     durations: DashMap<RequestLabels, Histogram>,
@@ -85,8 +92,10 @@ impl Metrics {
         describe_recorded(&recorder);
         let in_flight = recorder.register_gauge(&Key::from_static_name(HTTP_IN_FLIGHT), &METADATA);
         in_flight.set(0.0);
-        let handle = recorder.handle();
-        Self(Arc::new(Shared { recorder, handle, in_flight, durations: DashMap::new() }))
+        let histogram = |name| recorder.register_histogram(&Key::from_static_name(name), &METADATA);
+        let (snapshots, pauses) = (histogram(SNAPSHOT_DURATION), histogram(SNAPSHOT_PAUSE));
+        let (handle, durations) = (recorder.handle(), DashMap::new());
+        Self(Arc::new(Shared { recorder, handle, in_flight, snapshots, pauses, durations }))
     }
 
     /// A request begins.
@@ -99,6 +108,16 @@ impl Metrics {
     /// set: each combination with a status is a series for ever.
     pub fn request_answered(&self, method: &'static str, route: &'static str, status: u16, took: Duration) {
         self.with_durations((method, route, status), |durations| durations.record(took));
+    }
+
+    /// A snapshot was kept, after so much work of the thread that writes it.
+    pub fn snapshot_took(&self, took: Duration) {
+        self.0.snapshots.record(took);
+    }
+
+    /// Counting waited for a snapshot, or could have.
+    pub fn counting_waited(&self, waited: Duration) {
+        self.0.pauses.record(waited);
     }
 
     /// Such requests will come: their series is there from the first scrape on.
@@ -137,6 +156,7 @@ impl Metrics {
         scrape.events(status);
         scrape.tally(tally);
         scrape.lag(status, now);
+        scrape.snapshot(status);
         let mut text = recorder.handle().render();
         text.push_str(&self.0.handle.render());
         text
@@ -182,6 +202,20 @@ impl Scrape<'_> {
         }
     }
 
+    fn snapshot(&self, status: &Status) {
+        let snapshot = status.snapshot();
+        if !snapshot.kept {
+            return;
+        }
+        self.counter(SNAPSHOT_FAILURES, &[], snapshot.failures);
+        if let Some(written_at) = snapshot.written_at {
+            self.gauge(SNAPSHOT_LAST, &[], seconds(written_at));
+        }
+        if let Some(bytes) = snapshot.bytes {
+            self.gauge(SNAPSHOT_BYTES, &[], number(bytes));
+        }
+    }
+
     fn counter(&self, name: &'static str, labels: &[(&'static str, &str)], value: u64) {
         self.0.register_counter(&key(name, labels), &METADATA).absolute(value);
     }
@@ -215,6 +249,10 @@ fn recorder() -> PrometheusRecorder {
 fn describe_recorded(recorder: &PrometheusRecorder) {
     let duration = "Time from a request's head to its answer's, in seconds.";
     recorder.describe_histogram(HTTP_DURATION.into(), None, duration.into());
+    let duration = "Work for a snapshot that was kept, in seconds.";
+    recorder.describe_histogram(SNAPSHOT_DURATION.into(), None, duration.into());
+    let pause = "How long counting waited for a snapshot at a time, in seconds.";
+    recorder.describe_histogram(SNAPSHOT_PAUSE.into(), None, pause.into());
     recorder.describe_gauge(HTTP_IN_FLIGHT.into(), None, "Requests that are being answered now.".into());
 }
 
@@ -223,6 +261,7 @@ fn describe_read(recorder: &PrometheusRecorder) {
         (EVENTS, "Records consumed by this process, by what became of them."),
         (REJECTED, "Records refused by this process, by the first fault found."),
         (STOPS, "Partitions that this process stopped counting, by reason."),
+        (SNAPSHOT_FAILURES, "Attempts of this process to write a snapshot that failed."),
     ] {
         recorder.describe_counter(name.into(), None, help.into());
     }
@@ -232,6 +271,8 @@ fn describe_read(recorder: &PrometheusRecorder) {
         (DEPARTMENTS, "Departments that have a room now; having none is not one."),
         (LAG_RECORDS, "Records that can be read and have not been applied."),
         (LAG_SECONDS, "Age of the last applied record while records are behind, else 0."),
+        (SNAPSHOT_LAST, "When the newest snapshot was written, in seconds since the epoch."),
+        (SNAPSHOT_BYTES, "Bytes of the newest snapshot's file."),
         (NEWEST_ROOM, "Creation time of the newest room that counts, in seconds since the epoch."),
         (NEWEST_RECORD, "Kafka timestamp of the newest record applied, in seconds since the epoch."),
     ] {

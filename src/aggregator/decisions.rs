@@ -1,0 +1,92 @@
+//! What an operator decides about a stop, carried out.
+//!
+//! Owns the effect of each decision. Invariant: a decision meets the stop of its
+//! id and no other, and it is kept in a snapshot before its file is removed, so a
+//! crash in between carries it out again on the same state.
+
+use std::time::{Duration, Instant};
+
+use super::Aggregator;
+use crate::log::{Decision, NextOffset, Partition, Positions, StopId, StopReason};
+use crate::snapshot::Decided;
+use crate::tally::Loading;
+
+/// Between two looks for decisions.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A partition and what is missing of it.
+type Missing = (Partition, NextOffset, NextOffset);
+
+impl Aggregator {
+    /// Carries out the decisions that were left.
+    pub(super) fn take_decisions(&mut self, now: Instant) {
+        self.look_for_decisions = now + LOOK_EVERY;
+        match self.snapshots.decisions() {
+            Ok(left) => left.into_iter().for_each(|(stop, decision)| self.decide(stop, decision)),
+            Err(error) => {
+                if let Some(unsaid) = self.sampler.sample("decisions") {
+                    tracing::warn!(%error, unsaid, "cannot look for decisions in the data directory");
+                }
+            }
+        }
+    }
+
+    fn decide(&mut self, stop: StopId, decision: Decision) {
+        // A generation that does not know of the decision must not end it.
+        self.settle_snapshots();
+        let stops = self.counting.positions().stops().filter(|(_, found)| found.id == stop);
+        let held: Vec<_> = stops.map(|(partition, found)| (partition, found.clone())).collect();
+        let Some(reason) = held.first().map(|(_, found)| found.reason) else {
+            tracing::debug!(%stop, "a decision on a stop that is not there any more");
+            return self.snapshots.dismiss(stop, decision);
+        };
+        if !reason.decisions().contains(&decision) {
+            tracing::warn!(%stop, decision = decision.name(), "this decision does not fit the stop; nothing is done");
+            return self.snapshots.dismiss(stop, decision);
+        }
+        let missing: Vec<Missing> = held.into_iter().map(|(of, stop)| (of, stop.from, stop.to)).collect();
+        let ranges: Vec<_> = missing.iter().map(|(of, from, to)| format!("{of}: {from} to {to}")).collect();
+        let (decided, missing_offsets) = (decision.name(), ranges.join(", "));
+        tracing::warn!(%stop, decided, missing_offsets, "carrying out the operator's decision");
+        match decision {
+            Decision::AcceptGap => self.accept_gap(&missing),
+            Decision::Adopt => self.adopt(reason, &missing),
+            Decision::Rebuild => self.rebuild(),
+        }
+        self.snapshots.carry_out(Decided { stop, decision, at: (self.settings.now)(), missing });
+        self.resume();
+    }
+
+    /// Counts on behind the lost records.
+    fn accept_gap(&mut self, missing: &[Missing]) {
+        for &(partition, _, to) in missing {
+            if let Some(position) = self.counting.positions_mut().get_mut(partition) {
+                (position.next, position.stop) = (position.next.max(to), None);
+            }
+        }
+    }
+
+    /// Keeps the rooms, and reads the present log from its beginning on top of them.
+    fn adopt(&mut self, reason: StopReason, missing: &[Missing]) {
+        for &(partition, ..) in missing {
+            self.counting.positions_mut().forget(partition);
+        }
+        if reason == StopReason::Recreated {
+            self.await_log();
+        }
+    }
+
+    /// Forgets all, and reads the log from its beginning.
+    fn rebuild(&mut self) {
+        self.counting.replace(Loading::new(self.settings.departments), Positions::default());
+        self.snapshots.start_over();
+        self.await_log();
+    }
+
+    /// The next log that is seen is the one that is counted.
+    fn await_log(&mut self) {
+        self.reading = false;
+        self.guard.forget();
+        self.snapshots.begin_anew();
+    }
+}

@@ -1,0 +1,219 @@
+//! Whether the log is still the one that was counted.
+//!
+//! Owns the signs of the log whose records are in the counts, and the questions
+//! that were put to the broker about them. Invariant: an answer vouches for what
+//! was applied before its question was asked, and for nothing later.
+
+use std::time::{Duration, Instant};
+
+use crate::kafka::{Verified, VerifyOrder};
+use crate::log::{CanaryFound, LogIdentity, Partition, Positions};
+
+/// The longest time between two questions.
+const ASK_EVERY: Duration = Duration::from_secs(10);
+
+/// Knows the log that was counted.
+#[derive(Debug, Default)]
+pub(super) struct Guard {
+    identity: Option<LogIdentity>,
+    /// Whether the log was found to be the same since it was last in doubt.
+    trusted: bool,
+    /// The number of the last question.
+    asked: u64,
+    answered: u64,
+    asked_at: Option<Instant>,
+}
+
+/// What the broker shows.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// A log, where none was known.
+    First,
+    /// Nothing that speaks against the known one.
+    Same,
+    /// Another log.
+    Other,
+}
+
+/// What an answer says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// What was applied before this question belongs to the log.
+    Same(u64),
+    /// The log is another one: by its identity, or by this partition's record.
+    Other(Option<Partition>),
+    /// The broker did not say this time what it said before, and nothing else
+    /// speaks for the log: to be asked again.
+    Unsure,
+}
+
+impl Guard {
+    /// Knows the log from before.
+    pub(super) fn of(identity: Option<LogIdentity>) -> Self {
+        Self { identity, ..Self::default() }
+    }
+
+    /// The log that is counted, as far as it is known.
+    pub(super) fn identity(&self) -> Option<&LogIdentity> {
+        self.identity.as_ref()
+    }
+
+    /// Holds what the broker shows against what is known.
+    pub(super) fn sees(&mut self, identity: &LogIdentity) -> Sight {
+        match &mut self.identity {
+            None => {
+                self.identity = Some(identity.clone());
+                Sight::First
+            }
+            Some(known) if known.may_be(identity) => {
+                known.learn(identity);
+                Sight::Same
+            }
+            Some(_) => Sight::Other,
+        }
+    }
+
+    /// Whether the broker says by name that this is the known topic: then its
+    /// absence in between was none.
+    pub(super) fn is_surely(&self, identity: &LogIdentity) -> bool {
+        let known = self.identity.as_ref();
+        identity.topic.is_some() && known.is_some_and(|known| known.topic == identity.topic)
+    }
+
+    /// A question about all that was applied so far.
+    pub(super) fn ask(&mut self, positions: &Positions, now: Instant) -> VerifyOrder {
+        self.asked += 1;
+        self.asked_at = Some(now);
+        let canaries = positions.all().filter(|(_, position)| position.stop.is_none());
+        VerifyOrder {
+            number: self.asked,
+            canaries: canaries
+                .filter_map(|(partition, position)| Some((partition, position.canary?)))
+                .collect(),
+        }
+    }
+
+    /// The number that the next question will have.
+    pub(super) fn next_question(&self) -> u64 {
+        self.asked + 1
+    }
+
+    /// Takes an answer; what is older than the last doubt says nothing good.
+    pub(super) fn hear(&mut self, verified: &Verified) -> Answer {
+        if self.sees(&verified.identity) == Sight::Other {
+            return Answer::Other(None);
+        }
+        let other = verified.canaries.iter().find(|(_, found)| *found == CanaryFound::Other);
+        if let Some(&(partition, _)) = other {
+            return Answer::Other(Some(partition));
+        }
+        self.answered = self.answered.max(verified.number);
+        let known = self.identity.as_ref().is_some_and(|known| known.topic.is_some());
+        let same = verified.canaries.iter().any(|(_, found)| *found == CanaryFound::Same);
+        if known && verified.identity.topic.is_none() && !same {
+            return Answer::Unsure;
+        }
+        self.trusted |= verified.number == self.asked;
+        Answer::Same(verified.number)
+    }
+
+    /// Whether the log was found to be the same since it was last in doubt.
+    pub(super) fn is_trusted(&self) -> bool {
+        self.trusted
+    }
+
+    /// Whether a question is open.
+    pub(super) fn waits(&self) -> bool {
+        self.answered < self.asked
+    }
+
+    /// Whether it is time for another question.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        !self.waits() && self.asked_at.is_none_or(|asked| now - asked >= ASK_EVERY)
+    }
+
+    /// The log was out of sight, and has to be found the same again. Questions that
+    /// are open are asked again.
+    pub(super) fn doubt(&mut self) {
+        self.trusted = false;
+        self.answered = self.asked;
+    }
+
+    /// No log is known any more; the next one that is seen is the one.
+    pub(super) fn forget(&mut self) {
+        self.identity = None;
+        self.doubt();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{Canary, NextOffset, TopicId};
+
+    const P: Partition = Partition(0);
+
+    fn topic(byte: u8) -> LogIdentity {
+        LogIdentity { cluster: Some("c".to_owned()), topic: Some(TopicId([byte; 16])) }
+    }
+
+    fn answer(number: u64, identity: LogIdentity, found: CanaryFound) -> Verified {
+        Verified { number, identity, canaries: vec![(P, found)] }
+    }
+
+    fn positions() -> Positions {
+        let mut positions = Positions::default();
+        positions.begin(P, NextOffset::START);
+        positions.remember(P, Canary::of(0, None, None, None));
+        positions
+    }
+
+    #[test]
+    fn the_first_log_that_is_seen_is_the_one() {
+        let mut guard = Guard::default();
+        assert_eq!(guard.sees(&topic(1)), Sight::First);
+        assert_eq!(guard.sees(&topic(1)), Sight::Same);
+        assert_eq!(guard.sees(&LogIdentity::default()), Sight::Same);
+        assert_eq!(guard.sees(&topic(2)), Sight::Other);
+        guard.forget();
+        assert_eq!(guard.sees(&topic(2)), Sight::First);
+    }
+
+    #[test]
+    fn trust_needs_an_answer_to_the_last_question() {
+        let (mut guard, now) = (Guard::of(Some(topic(1))), Instant::now());
+        let first = guard.ask(&positions(), now).number;
+        let order = guard.ask(&positions(), now);
+        assert_eq!(order.canaries.len(), 1);
+        assert_eq!(guard.hear(&answer(first, topic(1), CanaryFound::Same)), Answer::Same(first));
+        assert!(!guard.is_trusted() && guard.waits());
+        assert_eq!(
+            guard.hear(&answer(order.number, topic(1), CanaryFound::Absent)),
+            Answer::Same(order.number)
+        );
+        assert!(guard.is_trusted() && !guard.waits());
+        assert!(!guard.is_due(now) && guard.is_due(now + ASK_EVERY));
+        guard.doubt();
+        assert!(!guard.is_trusted());
+    }
+
+    #[test]
+    fn a_broker_that_does_not_name_the_topic_this_time_is_asked_again_unless_a_record_tells() {
+        let (mut guard, now) = (Guard::of(Some(topic(1))), Instant::now());
+        let unnamed = LogIdentity { topic: None, ..topic(1) };
+        let number = guard.ask(&positions(), now).number;
+        assert_eq!(guard.hear(&answer(number, unnamed.clone(), CanaryFound::Absent)), Answer::Unsure);
+        assert!(!guard.is_trusted() && !guard.waits());
+        let number = guard.ask(&positions(), now).number;
+        assert_eq!(guard.hear(&answer(number, unnamed, CanaryFound::Same)), Answer::Same(number));
+    }
+
+    #[test]
+    fn another_record_or_another_identity_is_another_log() {
+        let mut guard = Guard::of(Some(topic(1)));
+        let number = guard.ask(&positions(), Instant::now()).number;
+        assert_eq!(guard.hear(&answer(number, topic(1), CanaryFound::Other)), Answer::Other(Some(P)));
+        assert_eq!(guard.hear(&answer(number, topic(2), CanaryFound::Same)), Answer::Other(None));
+        assert!(!guard.is_trusted());
+    }
+}

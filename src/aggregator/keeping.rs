@@ -1,0 +1,139 @@
+//! Snapshots, as the owner of writing sees them.
+//!
+//! Owns the cut: rooms and positions of the instant between two batches.
+
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use super::Aggregator;
+use super::snapshots::Became;
+use crate::kafka::LogEvent;
+use crate::snapshot::{Cut, FileKind, Kept, State};
+
+/// How long the last snapshot may take; what has not been kept by then is counted
+/// again after the next start.
+const LAST_WITHIN: Duration = Duration::from_secs(8);
+
+/// How long it waits for a broker that is away.
+const AWAY_FOR: Duration = Duration::from_secs(2);
+
+impl Aggregator {
+    /// Takes a cut if it is time.
+    pub(super) fn cut_if_due(&mut self, now: Instant) {
+        if self.guard.identity().is_none() || !self.snapshots.is_due(self.counting.positions(), now) {
+            return;
+        }
+        if self.is_another_log() {
+            self.keep_stops(now);
+        } else {
+            self.cut(now);
+            self.ask(now);
+        }
+    }
+
+    /// Takes a cut; says by which question it can be vouched for.
+    pub(super) fn cut(&mut self, now: Instant) -> u64 {
+        let began = Instant::now();
+        if let Some(changes) = self.counting.take_changes(1) {
+            self.snapshots.changed(changes);
+        }
+        let (rooms, departments) = self.counting.extent();
+        let state = State {
+            generation: 0,
+            topic: self.settings.topic.clone(),
+            identity: self.guard.identity().cloned().unwrap_or_default(),
+            positions: self.counting.positions().clone(),
+            decisions: self.snapshots.decided(),
+            written_at: (self.settings.now)(),
+            rooms,
+        };
+        let question = self.guard.next_question();
+        self.snapshots.cut(Cut { state, departments, visited: 0 }, question, now);
+        self.settings.metrics.counting_waited(began.elapsed());
+        question
+    }
+
+    /// Hears all that the thread that writes has told so far.
+    pub(super) fn hear_of_snapshots(&mut self) {
+        while let Some(kept) = self.snapshots.told() {
+            self.hear_of_snapshot(&kept);
+        }
+    }
+
+    /// Waits until nothing of a snapshot is on its way: what comes after is of other
+    /// positions.
+    pub(super) fn settle_snapshots(&mut self) {
+        self.snapshots.settle();
+        self.hear_of_snapshots();
+        self.snapshots.reject();
+    }
+
+    fn hear_of_snapshot(&mut self, kept: &Kept) {
+        match kept {
+            Kept::Visited(waits) => {
+                for wait in waits {
+                    self.settings.metrics.counting_waited(*wait);
+                }
+            }
+            Kept::Failed(error) => self.say_failed(error),
+            Kept::Ended => {
+                tracing::error!("the thread that writes snapshots ended unexpectedly");
+                self.failed = true;
+            }
+            Kept::Published(..) | Kept::NotYet => {}
+        }
+        let became = self.snapshots.hear(kept);
+        if let (Some(Became::Kept(published, positions)), Kept::Published(_, took)) = (became, kept) {
+            let partitions = positions.all().map(|(partition, position)| (partition, position.next));
+            self.sources.watch.commit(partitions.collect());
+            self.settings.metrics.snapshot_took(*took);
+            self.status.snapshot_kept(published.generation, published.written_at, published.bytes);
+            tracing::debug!(
+                generation = published.generation,
+                bytes = published.bytes,
+                full = published.kind == FileKind::Full,
+                "snapshot kept"
+            );
+        }
+        self.read_if_allowed();
+    }
+
+    /// No more records come: keeps what has been counted.
+    pub(super) fn keep_last(&mut self, events: &Receiver<LogEvent>) {
+        let began = Instant::now();
+        self.reading = false;
+        while !self.is_all_kept() && !self.failed {
+            let (waited, now) = (began.elapsed(), Instant::now());
+            if waited > LAST_WITHIN || waited > AWAY_FOR && !self.last_look.in_sight {
+                tracing::warn!(
+                    "no last snapshot: what was counted since the one before is read again at the next start"
+                );
+                return;
+            }
+            if !self.snapshots.is_busy() {
+                self.snapshots.hurry();
+            }
+            self.hear_of_snapshots();
+            self.snapshots.hand_on();
+            self.cut_if_due(now);
+            if let Ok(event) = events.recv_timeout(Duration::from_millis(20)) {
+                self.take(event);
+            }
+        }
+    }
+
+    fn is_all_kept(&self) -> bool {
+        let nothing_known = self.guard.identity().is_none() || self.is_another_log();
+        nothing_known || !self.snapshots.is_busy() && self.snapshots.has_kept(self.counting.positions())
+    }
+
+    fn say_failed(&mut self, error: &std::io::Error) {
+        self.status.snapshot_failed(error.to_string());
+        if let Some(unsaid) = self.sampler.sample("snapshot") {
+            tracing::error!(
+                unsaid,
+                "cannot write a snapshot: {error}; the last one is still there, and the next attempt comes in time"
+            );
+        }
+    }
+}

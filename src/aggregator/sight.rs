@@ -1,0 +1,234 @@
+//! What the looks at broker and topic mean for reading.
+//!
+//! Owns the order in which a look is judged: first which log it is, then whether
+//! our positions lie in it, and only then how far it goes, since the ends of
+//! another log make no answer complete.
+
+use std::time::Instant;
+
+use super::Aggregator;
+use super::guard::{Answer, Sight};
+use super::judge::Verdict;
+use crate::kafka::{Fault, FaultKind, OutOfSight, Sighting, Verified};
+use crate::log::{Stop, StopReason};
+use crate::status::{Ends, KafkaState};
+
+impl Aggregator {
+    /// New partitions are read from where their log begins.
+    pub(super) fn sighted(&mut self, sighting: &Sighting) {
+        let now = Instant::now();
+        let (missing_for, deleted) = self.absence.end(now);
+        self.last_look.in_sight = true;
+        if let Some(missing_for) = missing_for {
+            let after_s = missing_for.as_secs();
+            tracing::info!(topic = self.settings.topic, after_s, "Kafka answers and has the topic");
+        }
+        self.status.set_kafka(KafkaState::Connected);
+        if self.is_another_log() {
+            return;
+        }
+        let sight = self.guard.sees(&sighting.identity);
+        if sight == Sight::Other {
+            return self.recreated(&sighting.identity, "the broker names another cluster or another topic");
+        }
+        let surely = self.guard.is_surely(&sighting.identity);
+        // Kafka never takes a partition from a topic: one that lacks some is another.
+        let lacks_some = self.counting.positions().iter().any(|(partition, _)| !sighting.has(partition));
+        if self.absence.lacks(lacks_some, now) || deleted && !surely {
+            return self.recreated(&sighting.identity, "the topic was deleted and made anew");
+        }
+        let changed = self.judge_positions(sighting);
+        let new = self.follow(sighting);
+        self.last_look.past_end = sighting.partitions.iter().any(|bounds| {
+            self.counting.positions().get(bounds.partition).is_some_and(|position| position > bounds.end)
+        });
+        if !self.reading {
+            self.prepare_to_read(now);
+        } else if new || changed {
+            self.assign();
+            self.ask(now);
+        } else if missing_for.is_some() && !self.guard.waits() {
+            self.ask(now);
+        }
+        self.look_after_reader(sighting, now);
+        self.judge.looked(self.counting.positions(), (self.settings.now)());
+        self.say_when_ready();
+    }
+
+    /// Takes partitions up that were not known yet; says whether there are any.
+    fn follow(&mut self, sighting: &Sighting) -> bool {
+        let mut new = false;
+        for bounds in &sighting.partitions {
+            new |= self.counting.begin(bounds.partition, bounds.begin);
+        }
+        let ends = || sighting.partitions.iter().map(|bounds| (bounds.partition, bounds.end));
+        self.status.follow(self.counting.positions(), ends());
+        self.status.heard_ends(Ends { at: sighting.at, ends: ends().collect() });
+        new
+    }
+
+    /// Nothing is read before the log was found to be the one that was counted.
+    fn prepare_to_read(&mut self, now: Instant) {
+        if self.guard.is_trusted() {
+            self.read_if_allowed();
+        } else if !self.guard.waits() {
+            self.ask(now);
+        }
+    }
+
+    /// Begins to read, unless something has to come before it.
+    pub(super) fn read_if_allowed(&mut self) {
+        if self.reading
+            || self.last_look.past_end
+            || !self.guard.is_trusted()
+            || !self.snapshots.allow_reading()
+        {
+            return;
+        }
+        self.reading = true;
+        let partitions = self.counting.positions().iter().count();
+        if partitions > 0 {
+            tracing::info!(topic = self.settings.topic, partitions, "reading");
+        }
+        self.assign();
+    }
+
+    fn look_after_reader(&mut self, sighting: &Sighting, now: Instant) {
+        if !self.reading {
+            return;
+        }
+        let doublings = match self.watchdog.stuck(self.counting.positions(), sighting, now) {
+            Some(doublings) => {
+                tracing::warn!("records are there and none arrive; reading on with a new client");
+                doublings
+            }
+            None if self.watchdog.has_caught_up() => 0,
+            None => return,
+        };
+        let partitions = self.counting.positions().iter().collect();
+        self.assignment = self.sources.reader.rebuild(partitions, doublings);
+    }
+
+    /// Asks the broker whether the log is still the same.
+    pub(super) fn ask(&mut self, now: Instant) {
+        let question = self.guard.ask(self.counting.positions(), now);
+        self.sources.watch.verify(question);
+    }
+
+    pub(super) fn verified(&mut self, verified: &Verified) {
+        if self.is_another_log() {
+            return;
+        }
+        match self.guard.hear(verified) {
+            Answer::Same(number) => {
+                self.snapshots.vouch(number);
+                if self.guard.is_trusted() {
+                    self.status.trust();
+                }
+                self.read_if_allowed();
+                self.say_when_ready();
+            }
+            Answer::Unsure => {}
+            Answer::Other(None) => {
+                self.recreated(&verified.identity, "the broker names another cluster or another topic");
+            }
+            Answer::Other(Some(partition)) => {
+                let why = format!("the last record read of partition {partition} is another one now");
+                self.recreated(&verified.identity, &why);
+            }
+        }
+    }
+
+    pub(super) fn missed(&mut self, why: &OutOfSight) {
+        self.last_look.in_sight = false;
+        let miss = self.absence.miss(why.clone(), Instant::now());
+        if miss.say {
+            self.say_missed(why);
+        }
+        match why {
+            OutOfSight::TopicAbsent => self.status.set_kafka(KafkaState::TopicAbsent),
+            OutOfSight::BrokerAway { .. } if miss.lasts >= self.settings.unavailable_after => {
+                self.status.set_kafka(KafkaState::Unavailable);
+            }
+            OutOfSight::BrokerAway { .. } => {}
+        }
+        if miss.deleted && self.reading {
+            // What comes back under this name is not to be read as if it were this.
+            self.reading = false;
+            self.guard.doubt();
+            self.assign();
+            tracing::error!(
+                topic = self.settings.topic,
+                "the topic has been deleted; what was counted is still answered, until another topic of this \
+                 name is there"
+            );
+        }
+    }
+
+    pub(super) fn fault(&mut self, fault: &Fault, assignment: u64) {
+        if assignment != self.assignment {
+            return;
+        }
+        let Fault { partition, kind, at, message } = fault;
+        match (kind, partition) {
+            (FaultKind::OutOfRange, Some(partition)) => {
+                tracing::warn!(%partition, message, "the log has nothing at our position");
+                self.judge.hear_out_of_range(*partition, *at, (self.settings.now)());
+            }
+            (FaultKind::BadBatch, Some(partition)) => {
+                if let Some(position) = self.counting.positions().get(*partition) {
+                    let to = position.max(*at);
+                    let stop = Stop::of_partition(StopReason::BadBatch, *partition, position, to);
+                    self.stop(*partition, &stop, message);
+                    self.assign();
+                }
+            }
+            _ => {
+                if let Some(unsaid) = self.sampler.sample("fault") {
+                    tracing::warn!(?partition, message, unsaid, "Kafka's client cannot read; it tries again");
+                }
+            }
+        }
+    }
+
+    /// Stops partitions whose position is not in their log; says whether the
+    /// reader needs a new assignment.
+    fn judge_positions(&mut self, sighting: &Sighting) -> bool {
+        let (mut changed, mut stops) = (false, Vec::new());
+        for bounds in &sighting.partitions {
+            let positions = self.counting.positions();
+            match self.judge.verdict(positions, bounds, self.reading, sighting.at, Instant::now()) {
+                Verdict::ReadOn => {}
+                Verdict::ReadAgain => changed = true,
+                Verdict::Stop(stop) => stops.push((bounds.partition, stop)),
+            }
+        }
+        if stops.iter().any(|(_, stop)| stop.reason.doubts_the_counts()) {
+            self.go_back();
+            // The others were judged by positions that are not any more.
+            stops.retain(|(_, stop)| stop.reason.doubts_the_counts());
+        }
+        changed |= !stops.is_empty();
+        for (partition, stop) in stops {
+            let message = format!("counted up to {}, the log has {}", stop.from, stop.to);
+            self.stop(partition, &stop, &message);
+        }
+        changed
+    }
+
+    fn say_missed(&self, why: &OutOfSight) {
+        let super::Settings { topic, bootstrap_servers, .. } = &self.settings;
+        match why {
+            OutOfSight::TopicAbsent => {
+                tracing::warn!(
+                    topic,
+                    bootstrap_servers,
+                    "Kafka has no such topic; waiting for it, looking every second"
+                );
+            }
+            OutOfSight::BrokerAway { reason } => {
+                tracing::warn!(bootstrap_servers, "cannot reach Kafka: {reason}; trying again every second");
+            }
+        }
+    }
+}

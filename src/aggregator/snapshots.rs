@@ -1,0 +1,243 @@
+//! When a snapshot is taken, and what becomes of it.
+//!
+//! Owns the way of one cut at a time: taken between two batches, vouched for by
+//! the broker, written, published. Invariant: nothing is written of a cut before
+//! the log was found to be the same after it was taken.
+
+use std::time::{Duration, Instant};
+
+use crate::log::{Decision, Positions, StopId};
+use crate::snapshot::{Changes, Cut, Decided, Directory, Keeper, Kept, LoadError, Loaded, Published};
+
+/// Changes are handed on in parts of so many.
+pub(super) const PART: usize = 16 * 1024;
+
+/// Where snapshots go, and how often.
+#[derive(Debug)]
+pub struct SnapshotSettings {
+    /// Writes them.
+    pub keeper: Keeper,
+    /// Where the operator leaves decisions.
+    pub directory: Directory,
+    /// Between two of them.
+    pub interval: Duration,
+    /// The positions of the newest one, if there is one.
+    pub kept: Option<Positions>,
+    /// The decisions that it remembers.
+    pub decided: Vec<Decided>,
+}
+
+/// Takes snapshots, or none where the log does not outlive the process.
+#[derive(Debug)]
+pub(super) struct Snapshots {
+    settings: Option<SnapshotSettings>,
+    cut: Option<Taken>,
+    last: Option<Instant>,
+    urgent: bool,
+    /// Whether the last attempt failed.
+    failed: bool,
+    /// Carried out and not kept yet: their files are still there.
+    carried_out: Vec<(StopId, Decision)>,
+}
+
+#[derive(Debug)]
+struct Taken {
+    /// The question whose answer vouches for it.
+    question: u64,
+    positions: Positions,
+    confirmed: bool,
+}
+
+/// What has become of a cut.
+#[derive(Debug)]
+pub(super) enum Became {
+    /// It is on disk, with these positions.
+    Kept(Published, Positions),
+    /// It is not: all rooms have to be visited first, and then another is taken.
+    Nothing,
+}
+
+impl Snapshots {
+    pub(super) fn new(settings: Option<SnapshotSettings>) -> Self {
+        Self { settings, cut: None, last: None, urgent: false, failed: false, carried_out: Vec::new() }
+    }
+
+    /// Whether the log may be read: a first generation, which says which log it is,
+    /// comes before its first record, unless the disk does not take it.
+    pub(super) fn allow_reading(&self) -> bool {
+        self.failed || self.settings.as_ref().is_none_or(|settings| settings.kept.is_some())
+    }
+
+    /// Whether a cut is on its way.
+    pub(super) fn is_busy(&self) -> bool {
+        self.cut.is_some()
+    }
+
+    /// Whether a cut is to be taken of these positions.
+    pub(super) fn is_due(&self, positions: &Positions, now: Instant) -> bool {
+        let Some(settings) = &self.settings else { return false };
+        let rested = self.last.is_none_or(|last| now - last >= settings.interval);
+        !self.is_busy() && (self.urgent || rested && !self.has_kept(positions))
+    }
+
+    /// Whether the newest generation has these positions.
+    pub(super) fn has_kept(&self, positions: &Positions) -> bool {
+        self.settings.as_ref().is_none_or(|settings| settings.kept.as_ref() == Some(positions))
+    }
+
+    /// The next cut does not wait for its time.
+    pub(super) fn hurry(&mut self) {
+        self.urgent = true;
+    }
+
+    /// Hands changes on.
+    pub(super) fn changed(&mut self, changes: Changes) {
+        if let Some(settings) = &mut self.settings {
+            settings.keeper.changed(changes);
+        }
+    }
+
+    /// Hands on what waits.
+    pub(super) fn hand_on(&mut self) {
+        if let Some(settings) = &mut self.settings {
+            settings.keeper.hand_on();
+        }
+    }
+
+    /// A cut behind all changes handed on so far; the answer to `question` vouches
+    /// for it.
+    pub(super) fn cut(&mut self, cut: Cut, question: u64, now: Instant) {
+        let Some(settings) = &mut self.settings else { return };
+        self.cut = Some(Taken { question, positions: cut.state.positions.clone(), confirmed: false });
+        (self.last, self.urgent) = (Some(now), false);
+        settings.keeper.cut(cut);
+    }
+
+    /// The question of this number was answered well.
+    pub(super) fn vouch(&mut self, question: u64) {
+        if let (Some(settings), Some(cut)) = (&mut self.settings, &mut self.cut)
+            && question >= cut.question
+            && !std::mem::replace(&mut cut.confirmed, true)
+        {
+            settings.keeper.confirm();
+        }
+    }
+
+    /// What the keeper has told, the oldest first.
+    pub(super) fn told(&self) -> Option<Kept> {
+        self.settings.as_ref()?.keeper.hear()
+    }
+
+    /// Waits until the keeper has done what it was told.
+    pub(super) fn settle(&mut self) {
+        if let Some(settings) = &mut self.settings {
+            settings.keeper.settle();
+        }
+    }
+
+    /// The cut that is on its way is not to be kept.
+    pub(super) fn reject(&mut self) {
+        if let (Some(settings), Some(_)) = (&mut self.settings, self.cut.take()) {
+            settings.keeper.reject();
+        }
+    }
+
+    /// Whether there is a generation.
+    pub(super) fn is_any_kept(&self) -> bool {
+        self.settings.as_ref().is_some_and(|settings| settings.kept.is_some())
+    }
+
+    /// Hears what the keeper has to say of the cut.
+    pub(super) fn hear(&mut self, kept: &Kept) -> Option<Became> {
+        match kept {
+            Kept::Published(published, _) => {
+                let cut = self.cut.take()?;
+                self.failed = false;
+                self.settings.as_mut()?.kept = Some(cut.positions.clone());
+                self.forget_decisions();
+                Some(Became::Kept(*published, cut.positions))
+            }
+            Kept::NotYet | Kept::Failed(_) => {
+                self.failed = matches!(kept, Kept::Failed(_));
+                self.cut = self.cut.take_if(|cut| !cut.confirmed);
+                Some(Became::Nothing)
+            }
+            Kept::Visited(_) => {
+                self.hurry();
+                None
+            }
+            Kept::Ended => None,
+        }
+    }
+
+    /// Throws away all that is not on disk, and reads the newest generation again.
+    pub(super) fn go_back(&mut self, departments: usize) -> Option<Result<Loaded, LoadError>> {
+        let settings = self.settings.as_mut()?;
+        (self.cut, self.urgent) = (None, false);
+        Some(settings.keeper.go_back(departments))
+    }
+
+    /// All rooms are forgotten: nothing that is on disk is built upon.
+    pub(super) fn start_over(&mut self) {
+        if let Some(settings) = &mut self.settings {
+            self.cut = None;
+            settings.keeper.start_over();
+        }
+        self.begin_anew();
+    }
+
+    /// Another log is to be read: a generation that says so comes first.
+    pub(super) fn begin_anew(&mut self) {
+        if let Some(settings) = &mut self.settings {
+            (settings.kept, self.last, self.urgent) = (None, None, true);
+        }
+    }
+
+    /// The decisions that an operator left, and those carried out so far.
+    pub(super) fn decisions(&self) -> std::io::Result<Vec<(StopId, Decision)>> {
+        let Some(settings) = &self.settings else { return Ok(Vec::new()) };
+        let mut left = settings.directory.decisions()?;
+        left.retain(|decision| !self.carried_out.contains(decision));
+        Ok(left)
+    }
+
+    /// What was decided, for the next generation.
+    pub(super) fn decided(&self) -> Vec<Decided> {
+        self.settings.as_ref().map(|settings| settings.decided.clone()).unwrap_or_default()
+    }
+
+    /// A decision was carried out; it is forgotten once a generation remembers it.
+    pub(super) fn carry_out(&mut self, decided: Decided) {
+        if let Some(settings) = &mut self.settings {
+            self.carried_out.push((decided.stop.clone(), decided.decision));
+            settings.decided.push(decided);
+            let surplus = settings.decided.len().saturating_sub(Decided::REMEMBERED_MAX);
+            settings.decided.drain(..surplus);
+            self.urgent = true;
+        }
+    }
+
+    /// A decision that does not fit any stop is not met again.
+    pub(super) fn dismiss(&mut self, stop: StopId, decision: Decision) {
+        let Some(settings) = &self.settings else { return };
+        if is_there_still(settings.directory.forget_decision(&stop, decision)) {
+            self.carried_out.push((stop, decision));
+        }
+    }
+
+    fn forget_decisions(&mut self) {
+        let Some(settings) = &self.settings else { return };
+        self.carried_out
+            .retain(|(stop, decision)| is_there_still(settings.directory.forget_decision(stop, *decision)));
+    }
+
+    /// Ends the thread that writes; says whether it ended well.
+    pub(super) fn end(self) -> bool {
+        self.settings.is_none_or(|settings| settings.keeper.end())
+    }
+}
+
+/// Whether a decision's file could not be removed.
+fn is_there_still(forgotten: std::io::Result<()>) -> bool {
+    forgotten.is_err_and(|error| error.kind() != std::io::ErrorKind::NotFound)
+}
