@@ -13,6 +13,7 @@ use crate::decode::{self, Decoded, Record};
 use crate::kafka::{Batch, Inspection, OutOfSight, inspect};
 use crate::room::Change;
 use crate::service;
+use crate::snapshot::{self, Directory, LoadError, PlaceError, State};
 
 /// In capitals, to be seen among the others.
 const FAIL: &str = "FAIL";
@@ -73,14 +74,15 @@ impl Check {
         if self.offline {
             return Ok(());
         }
-        kafka(&config, &mut findings).await?;
-        data_directory(&config.snapshot.dir, &mut findings)?;
+        let kept = Kept::of(&config.snapshot.dir);
+        kafka(&config, &kept, &mut findings).await?;
+        kept.tell(&config, &mut findings)?;
         address(config.http.listen, &mut findings).await?;
         if findings.failed { Err(Failure::Said) } else { Ok(()) }
     }
 }
 
-async fn kafka(config: &Config, findings: &mut Findings) -> io::Result<()> {
+async fn kafka(config: &Config, kept: &Kept, findings: &mut Findings) -> io::Result<()> {
     let servers = &config.kafka.bootstrap_servers;
     let topic = format!("topic {}", config.kafka.topic);
     match inspect(&service::connection(config), service::now()).await {
@@ -97,39 +99,70 @@ async fn kafka(config: &Config, findings: &mut Findings) -> io::Result<()> {
             let records: u64 =
                 found.partitions.iter().map(|bounds| bounds.end.records_since(bounds.begin)).sum();
             findings.fine(&topic, &format!("{} partitions, {records} offsets", found.partitions.len()))?;
-            warn_of_topic(&topic, &found, config, findings)
+            warn_of_retention(&topic, &found, kept, findings)?;
+            warn_of_records(&topic, &found, config, findings)
         }
     }
 }
 
-/// What of a topic will hurt sooner or later.
-fn warn_of_topic(
+/// Records that are gone before they are needed.
+fn warn_of_retention(
+    topic: &str,
+    found: &Inspection,
+    kept: &Kept,
+    findings: &mut Findings,
+) -> io::Result<()> {
+    let deletes = found.cleanup_policy.as_deref().is_none_or(|policy| policy.contains("delete"));
+    let retention_ms = found.retention_ms.filter(|&ms| deletes && ms >= 0);
+    if let Some(retention_ms) = retention_ms {
+        findings.warn(
+            topic,
+            &format!(
+                "records are deleted after {} (retention.ms): a service that is away for longer stops with a \
+                 gap, and without its snapshots older rooms are lost; set retention.ms=-1, or keep backups \
+                 (roomtally snapshot backup)",
+                hours(retention_ms)
+            ),
+        )?;
+        if let Some(age_ms) = kept.age_ms().filter(|age| age * 2 > retention_ms) {
+            findings.warn(
+                topic,
+                &format!(
+                    "the newest snapshot is {} old, and records are deleted after {}: start the service soon, or \
+                     what came since is lost to it",
+                    hours(age_ms),
+                    hours(retention_ms)
+                ),
+            )?;
+        }
+    }
+    if deletes && found.retention_bytes.is_some_and(|bytes| bytes >= 0) {
+        findings.warn(
+            topic,
+            "old records are deleted by size (retention.bytes), however long the service was away; set it to -1",
+        )?;
+    }
+    if kept.state.is_none() && found.partitions.iter().any(|bounds| bounds.begin.as_offset() > 0) {
+        findings.warn(topic, "its first records are gone already; what they created is not counted")?;
+    }
+    Ok(())
+}
+
+fn hours(ms: i64) -> String {
+    match ms {
+        0..3_600_000 => format!("{} min", ms / 60_000),
+        _ => format!("{} h", ms / 3_600_000),
+    }
+}
+
+/// Records that will be counted wrong.
+fn warn_of_records(
     topic: &str,
     found: &Inspection,
     config: &Config,
     findings: &mut Findings,
 ) -> io::Result<()> {
     let compacted = found.cleanup_policy.as_deref().is_some_and(|policy| policy.contains("compact"));
-    let deletes = found.cleanup_policy.as_deref().is_none_or(|policy| policy.contains("delete"));
-    if deletes && found.retention_ms.is_some_and(|ms| ms >= 0) {
-        let hours = found.retention_ms.unwrap_or(0) / 3_600_000;
-        findings.warn(
-            topic,
-            &format!(
-                "records are deleted after {hours} h (retention.ms), and a start reads the topic from its \
-                 beginning: older rooms are missing then; set retention.ms=-1"
-            ),
-        )?;
-    }
-    if deletes && found.retention_bytes.is_some_and(|bytes| bytes >= 0) {
-        findings.warn(
-            topic,
-            "old records are deleted by size (retention.bytes), and a start needs them; set it to -1",
-        )?;
-    }
-    if found.partitions.iter().any(|bounds| bounds.begin.as_offset() > 0) {
-        findings.warn(topic, "its first records are gone already; what they created is not counted")?;
-    }
     let limits = service::limits(config);
     let count = |wanted: fn(&Batch, &decode::Limits) -> usize| wanted(&found.sample, &limits);
     if compacted && count(partial_updates) > 0 {
@@ -161,24 +194,77 @@ fn keys_without_room(sample: &Batch, _: &decode::Limits) -> usize {
     sample.records().filter(|record| !decode::key_names_a_room(record.key)).count()
 }
 
-fn data_directory(dir: &Path, findings: &mut Findings) -> io::Result<()> {
-    let name = format!("data directory {}", dir.display());
-    if dir.exists() && !dir.is_dir() {
-        return findings.fail(&name, "is no directory; name another with snapshot.dir");
+/// What is in the data directory.
+struct Kept {
+    dir: Result<Directory, PlaceError>,
+    state: Option<State>,
+    problem: Option<LoadError>,
+}
+
+impl Kept {
+    fn of(dir: &Path) -> Self {
+        let dir = snapshot::look(dir);
+        let (state, problem) = match dir.as_ref().map(snapshot::newest_state) {
+            Ok(Ok(state)) => (state, None),
+            Ok(Err(error)) => (None, Some(error)),
+            Err(_) => (None, None),
+        };
+        Self { dir, state, problem }
     }
-    let parent = dir.ancestors().find(|ancestor| ancestor.is_dir() || ancestor.as_os_str().is_empty());
-    let place = match parent {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    // A file made and removed again is the only sure sign.
-    let probe = place.join(format!(".roomtally-check-{}", std::process::id()));
-    let tried = std::fs::OpenOptions::new().write(true).create_new(true).open(&probe);
-    let tried = tried.and_then(|_| std::fs::remove_file(&probe));
-    match tried {
-        Ok(()) if place == dir => findings.fine(&name, "can be written to"),
-        Ok(()) => findings.fine(&name, "is not there yet, and can be made"),
-        Err(error) => findings.fail(&name, &format!("cannot be written to: {error}")),
+
+    /// How old the newest snapshot is.
+    fn age_ms(&self) -> Option<i64> {
+        let written_at = self.state.as_ref()?.written_at;
+        Some((service::now().as_millis() - written_at.as_millis()).max(0))
+    }
+
+    fn tell(&self, config: &Config, findings: &mut Findings) -> io::Result<()> {
+        let dir = &config.snapshot.dir;
+        let name = format!("data directory {}", dir.display());
+        if let Err(error) = &self.dir {
+            return findings.fail(&name, &error.to_string());
+        }
+        if let Some(error) = &self.problem {
+            return findings.fail(&name, &error.to_string());
+        }
+        // A file made and removed again is the only sure sign.
+        let probe = dir.join(format!(".roomtally-check-{}", std::process::id()));
+        let tried = std::fs::OpenOptions::new().write(true).create_new(true).open(&probe);
+        if let Err(error) = tried.and_then(|_| std::fs::remove_file(&probe)) {
+            return findings.fail(&name, &format!("cannot be written to: {error}"));
+        }
+        match &self.state {
+            None => findings.fine(&name, "can be written to, and holds no snapshot yet"),
+            Some(state) if state.topic != config.kafka.topic => findings.fail(
+                &name,
+                &format!(
+                    "holds rooms of the topic {}; name that with --topic, or another directory with --data-dir",
+                    state.topic
+                ),
+            ),
+            Some(State { generation, rooms, written_at, .. }) => {
+                let text = format!("generation {generation}, {rooms} rooms, written at {written_at}");
+                findings.fine(&name, &format!("can be written to, and holds {text}"))?;
+                self.warn_of_stops(&name, findings)
+            }
+        }
+    }
+
+    fn warn_of_stops(&self, name: &str, findings: &mut Findings) -> io::Result<()> {
+        let mut ids: Vec<_> = self
+            .state
+            .iter()
+            .flat_map(|state| state.positions.stops())
+            .map(|(_, stop)| stop.id.as_str())
+            .collect();
+        ids.dedup();
+        for id in ids {
+            findings.warn(
+                name,
+                &format!("counting is stopped ({id}) until somebody decides; see `roomtally resolve`"),
+            )?;
+        }
+        Ok(())
     }
 }
 

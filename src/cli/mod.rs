@@ -9,7 +9,9 @@ mod config_show;
 mod demo;
 mod health;
 mod produce;
+mod resolve;
 mod serve;
+mod snapshot;
 mod token;
 
 use std::fmt::Display;
@@ -44,6 +46,10 @@ enum Command {
     Produce(produce::Produce),
     /// Look at the configuration, the broker, the topic, the data directory and the address
     Check(check::Check),
+    /// Decide on an integrity stop: how to go on when the log is not what was counted
+    Resolve(resolve::Resolve),
+    /// Check, show, back up or restore what is on disk
+    Snapshot(snapshot::Snapshot),
     /// Make a random token for a user and the configuration that lets it in
     Token(token::Token),
     /// Show the configuration in force
@@ -148,6 +154,8 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Demo(demo) => demo.run(stop_signal()?).await,
         Command::Produce(produce) => produce.run(stop_signal()?).await,
         Command::Check(check) => check.run().await,
+        Command::Resolve(resolve) => resolve.run(),
+        Command::Snapshot(snapshot) => snapshot.run(),
         Command::Token(token) => token.run(),
         Command::Config(config) => config.run(),
         Command::Health(health) => health.run().await,

@@ -9,7 +9,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{ConfigArgs, Failure, ServiceArgs};
-use crate::service::Service;
+use crate::service::{Durability, Service};
+use crate::snapshot::Place;
 use crate::status::Status;
 use crate::telemetry::Progress;
 
@@ -27,6 +28,7 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
         let config = self.config.load_and_log(self.service.flags())?.config;
+        let place = Place::take(&config.snapshot.dir).map_err(anyhow::Error::from)?;
         let listener = listen(config.http.listen).await?;
         let address = listener.local_addr().map_err(anyhow::Error::from)?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "listening on http://{address}");
@@ -36,8 +38,7 @@ impl Serve {
                  makes one and prints what to put into the configuration"
             );
         }
-        tracing::info!("this version keeps no snapshots: the topic is read from its beginning");
-        let service = Service::start(&config, listener)?;
+        let service = Service::start(&config, listener, Durability::Kept(place));
         let bar = tokio::spawn(show_start(service.status().clone()));
         let ended = service.run(stop).await;
         bar.abort();

@@ -23,11 +23,7 @@ const MIB: u64 = 1 << 20;
 pub(super) const SECTIONS: &[Section] = &[
     Section { name: "http", doc: "The HTTP server." },
     Section { name: "kafka", doc: "Where the rooms come from." },
-    Section {
-        name: "snapshot",
-        doc: "The state on disk. These keys are read and checked, but this version keeps no \
-              snapshots yet: a start reads the topic from its beginning.",
-    },
+    Section { name: "snapshot", doc: "The state on disk: what was counted, and up to where in the log." },
     Section { name: "auth", doc: "Who may ask." },
     Section {
         name: "limits",
@@ -175,8 +171,8 @@ pub(super) const KEYS: &[Key] = &[
         },
         default: r#""data""#,
         flag: Some("--data-dir"),
-        doc: "The data directory, relative to the working directory unless it is absolute. Read \
-              and checked; this version writes no snapshots into it yet.",
+        doc: "The data directory, relative to the working directory unless it is absolute. It must \
+              be there, so that a volume that is not mounted is noticed, and is one process's alone.",
     },
     Key {
         path: "snapshot.interval",
@@ -187,14 +183,18 @@ pub(super) const KEYS: &[Key] = &[
         },
         default: r#""10s""#,
         flag: None,
-        doc: "Time between two snapshots. Read and checked; this version takes none yet.",
+        doc: "Time between two snapshots. Nothing is written while no record comes.",
     },
     Key {
         path: "snapshot.keep",
-        kind: Kind::Count { min: 1, max: 10_000, store: |c, n| c.snapshot.keep = n },
+        kind: Kind::Count {
+            min: 1,
+            max: 10_000,
+            store: |c, n| c.snapshot.keep = usize::try_from(n).unwrap_or(usize::MAX),
+        },
         default: "3",
         flag: None,
-        doc: "Generations of snapshots to keep. Read and checked; this version keeps none yet.",
+        doc: "Generations of snapshots to keep, beside those that they build upon.",
     },
     Key {
         path: "auth.mode",

@@ -84,7 +84,7 @@ pub struct Snapshot {
     /// Time between two snapshots; at least one second.
     pub interval: Duration,
     /// Generations kept; at least 1.
-    pub keep: u64,
+    pub keep: usize,
 }
 
 /// `[auth]`: who may ask.

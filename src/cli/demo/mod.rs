@@ -15,7 +15,7 @@ use super::serve::{listen, reachable};
 use super::{Failure, say};
 use crate::config::{Config, Sources, TokenHash, User, load};
 use crate::kafka::{EmbeddedBroker, Producer};
-use crate::service::{self, Service};
+use crate::service::{self, Durability, Service};
 use crate::status::Status;
 use crate::telemetry;
 
@@ -59,7 +59,7 @@ impl Demo {
             send(&producer, &event, &stop)?;
         }
         producer.finish(&stop).map_err(anyhow::Error::from)?;
-        let service = Service::start(&config, listener)?;
+        let service = Service::start(&config, listener, Durability::None);
         if until_ready(service.status(), &stop).await? {
             say(greeting(&format!("http://{address}")))?;
         }
