@@ -11,11 +11,12 @@ use crate::service::Setup;
 use crate::topic::{FOR_EVER, Topic};
 use crate::wait::until;
 
-const COMPACTED: [(&str, &str); 4] =
+/// Cleaned as soon as a segment is full, which is soon.
+pub(crate) const COMPACTED: [(&str, &str); 4] =
     [("cleanup.policy", "compact"), ("segment.ms", "100"), ("min.cleanable.dirty.ratio", "0.001"), FOR_EVER];
 
 /// Offsets of the records that are left in partition 0.
-fn offsets_left(topic: &Topic) -> Vec<i64> {
+pub(crate) fn offsets_left(topic: &Topic) -> Vec<i64> {
     let reader: BaseConsumer = topic.reader();
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(&topic.name, 0, Offset::Beginning).unwrap();

@@ -93,10 +93,12 @@ pub(crate) fn workload(seed: u64, rooms: u64) -> Vec<Event> {
     events
 }
 
-struct Random(u64);
+/// Numbers that a seed decides.
+#[derive(Debug)]
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, limit: impl TryInto<u64>) -> usize {
+    pub(crate) fn below(&mut self, limit: impl TryInto<u64>) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let limit = limit.try_into().ok().unwrap();
         usize::try_from((self.0 >> 33) % limit).unwrap()

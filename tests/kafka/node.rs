@@ -5,12 +5,15 @@
 //! input to close, which it does at the latest when this process is gone, and
 //! then kills the node by its process id and removes its directory.
 
+use std::fs;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka");
 
@@ -27,6 +30,8 @@ pub(crate) struct Node {
     controller_port: u16,
     dir: PathBuf,
     settings: Vec<String>,
+    /// A second listener's port, and that of the proxy in front of it.
+    behind: Option<(u16, u16)>,
     guardian: Child,
 }
 
@@ -63,8 +68,18 @@ impl Node {
 
     /// The place of a node that does not run yet, with further broker properties.
     pub(crate) fn absent(settings: &[&str]) -> Self {
-        let (port, controller_port) = (free_port(), free_port());
-        let dir = std::env::temp_dir().join(format!("roomtally-suite-{}-{port}", std::process::id()));
+        Self::at(free_port(), settings)
+    }
+
+    /// Another node, of another cluster, that will listen where this one does.
+    pub(crate) fn in_place_of(other: &Self) -> Self {
+        Self::at(other.port, &[])
+    }
+
+    fn at(port: u16, settings: &[&str]) -> Self {
+        let controller_port = free_port();
+        let name = format!("roomtally-suite-{}-{port}-{controller_port}", std::process::id());
+        let dir = std::env::temp_dir().join(name);
         let guardian = Command::new("bash")
             .args(["-c", GUARDIAN, SCRIPT])
             .arg(&dir)
@@ -76,12 +91,33 @@ impl Node {
             .spawn()
             .expect("bash can be run");
         let settings = IMPATIENCE.iter().chain(settings).map(|&setting| setting.to_owned()).collect();
-        Self { port, controller_port, dir, settings, guardian }
+        Self { port, controller_port, dir, settings, behind: None, guardian }
+    }
+
+    /// The place of a node with a second listener, to be reached through a proxy
+    /// on the port `proxy` alone.
+    pub(crate) fn behind(proxy: u16) -> Self {
+        let mut node = Self::absent(&[]);
+        node.behind = Some((free_port(), proxy));
+        node
+    }
+
+    /// The port that the proxy leads to.
+    pub(crate) fn behind_port(&self) -> u16 {
+        self.behind.expect("a node behind a proxy").0
     }
 
     /// Where it listens.
     pub(crate) fn servers(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Where a stopped node keeps the first records of a topic's partition.
+    pub(crate) fn segment(&self, topic: &str, partition: i32) -> PathBuf {
+        let name = format!("{topic}-{partition}/00000000000000000000.log");
+        let below = fs::read_dir(&self.dir).unwrap().map(|entry| entry.unwrap().path());
+        let found = below.flat_map(|dir| [dir.join(&name)]).find(|path| path.exists());
+        found.unwrap_or_else(|| panic!("no {name} below {}", self.dir.display()))
     }
 
     /// Starts it with what it has on its disk.
@@ -99,9 +135,29 @@ impl Node {
         self.command("kill", &[]).unwrap_or_else(|problem| panic!("{problem}"));
     }
 
+    /// Keeps it from running, as a machine that is out of breath does.
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it run on.
+    pub(crate) fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = std::fs::read_to_string(self.dir.join("pid")).expect("the node's pid");
+        let pid = pid.trim().parse().ok().and_then(Pid::from_raw).expect("a pid is a number");
+        kill_process(pid, signal).expect("the node can be signalled");
+    }
+
     fn try_run(&self) -> Result<(), String> {
         let (port, controller_port) = (self.port.to_string(), self.controller_port.to_string());
         let mut arguments = vec!["--port", &port, "--controller-port", &controller_port];
+        let behind = self.behind.map(|(port, proxy)| format!("{port}:{proxy}"));
+        if let Some(behind) = &behind {
+            arguments.extend(["--behind", behind]);
+        }
         for setting in &self.settings {
             arguments.extend(["--set", setting]);
         }

@@ -6,15 +6,22 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
+use roomtally::snapshot::{self, State};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::http::{self, Reply};
 use crate::model::Model;
-use crate::program::{KillOnDrop, roomtally};
+use crate::program::{self, Ended, KillOnDrop, roomtally};
 use crate::topic::Topic;
-use crate::wait::until;
+use crate::wait::{until, within};
+
+/// For a command.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// In which a stop is noticed.
+const NOTICED: Duration = Duration::from_secs(15);
 
 /// A configuration and a place for what a service writes; services may be
 /// started from it one after the other.
@@ -22,8 +29,11 @@ use crate::wait::until;
 pub(crate) struct Setup {
     dir: Arc<TempDir>,
     topic: Topic,
+    /// Where the service looks for the broker.
+    servers: String,
     kafka: String,
     limits: String,
+    snapshot: String,
 }
 
 /// One process of the service.
@@ -39,7 +49,79 @@ pub(crate) struct Service {
 impl Setup {
     pub(crate) fn new(topic: &Topic) -> Self {
         let dir = Arc::new(TempDir::new().unwrap());
-        Self { dir, topic: topic.clone(), kafka: String::new(), limits: String::new() }
+        fs::create_dir(dir.path().join("data")).unwrap();
+        let servers = topic.servers.clone();
+        let [kafka, limits, snapshot] = std::array::from_fn(|_| String::new());
+        Self { dir, topic: topic.clone(), servers, kafka, limits, snapshot }
+    }
+
+    /// The same place for the rooms of another topic.
+    pub(crate) fn of(&self, topic: &Topic) -> Self {
+        let dir = Arc::clone(&self.dir);
+        Self { dir, ..Self::new(topic) }
+    }
+
+    /// Snapshots come often.
+    pub(crate) fn often(mut self) -> Self {
+        self.snapshot.push_str("interval = \"1s\"");
+        self
+    }
+
+    /// Its data directory.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// A file beside the data directory.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// The names in the data directory.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.data()).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The newest state on the disk, without its rooms.
+    pub(crate) fn state(&self) -> Option<State> {
+        snapshot::newest_state(&snapshot::look(&self.data()).unwrap()).unwrap()
+    }
+
+    /// Where each partition stands on the disk.
+    pub(crate) fn kept(&self) -> Vec<i64> {
+        let state = self.state();
+        state.iter().flat_map(|state| state.positions.all()).map(|(_, of)| of.next.as_offset()).collect()
+    }
+
+    /// A command on the data directory.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Ended {
+        let data = self.data();
+        program::run(PATIENCE, &[arguments, &["--data-dir", data.to_str().unwrap()]].concat(), None)
+    }
+
+    /// Decides on a stop, which must be accepted.
+    #[track_caller]
+    pub(crate) fn resolve(&self, stop: &str, decision: &str) {
+        let ended = self.command(&["resolve", stop, decision]);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+    }
+
+    /// Starts a service that must end with 1 instead; what it said.
+    #[track_caller]
+    pub(crate) fn serve_is_refused(&self) -> String {
+        let config = self.config("127.0.0.1:0");
+        let ended = program::run(PATIENCE, &["serve", "--config", config.to_str().unwrap()], None);
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        ended.stderr
+    }
+
+    /// The service reaches the broker here; the test goes on by its own way.
+    pub(crate) fn through(self, servers: &str) -> Self {
+        Self { servers: servers.to_owned(), ..self }
     }
 
     /// Adds lines to the section `[kafka]`.
@@ -56,8 +138,8 @@ impl Setup {
 
     /// Writes the configuration, with an address to listen on.
     pub(crate) fn config(&self, listen: &str) -> PathBuf {
-        let Self { dir, topic: Topic { servers, name, .. }, kafka, limits } = self;
-        let (data, path) = (dir.path().join("data"), dir.path().join("roomtally.toml"));
+        let Self { dir, topic: Topic { name, .. }, servers, kafka, limits, snapshot } = self;
+        let (data, path) = (self.data(), dir.path().join("roomtally.toml"));
         let config = format!(
             r#"
 [http]
@@ -68,6 +150,7 @@ topic = "{name}"
 {kafka}
 [snapshot]
 dir = "{}"
+{snapshot}
 [[auth.users]]
 id = "myuser-name"
 token_hash = "zHYBkXDGIANAaNL2uuqRNheUXUXVNziPOC21LX/j5bY="
@@ -158,8 +241,9 @@ impl Service {
             let ends: Vec<_> = self.topic.bounds_by(&reader).into_iter().map(|(_, end)| end).collect();
             let (status, body) = self.ready();
             let partitions = body["partitions"].as_array().unwrap();
-            let at: Vec<_> = partitions.iter().map(|of| of["position"].as_i64().unwrap()).collect();
-            (status == 200 && at == ends).then_some(())
+            // A stopped partition tells no position.
+            let at: Option<Vec<_>> = partitions.iter().map(|of| of["position"].as_i64()).collect();
+            (status == 200 && at == Some(ends)).then_some(())
         });
     }
 
@@ -199,6 +283,37 @@ impl Service {
         let body = serde_json::json!({"success": false, "error": "Service Unavailable"});
         assert_eq!((reply.status, reply.json()), (503, body));
         assert!(reply.header("retry-after").is_some(), "{reply:?}");
+    }
+
+    pub(crate) fn partition(&self, number: usize) -> Value {
+        self.ready().1["partitions"][number].clone()
+    }
+
+    /// Waits until these partitions are stopped; sees that nothing is answered, and
+    /// says how they are stopped.
+    #[track_caller]
+    pub(crate) fn stops(&self, numbers: &[usize]) -> Vec<Value> {
+        let stopped = within(NOTICED, "the partitions are stopped", || {
+            let all: Vec<_> = numbers.iter().map(|&number| self.partition(number)).collect();
+            all.iter().all(|of| of["state"] == "stopped").then_some(all)
+        });
+        self.refuses_to_answer();
+        assert_eq!(self.ready().0, 503);
+        assert_eq!(self.get("/health/live").status, 200, "the process stays up");
+        for of in &stopped {
+            let reason = format!("reason=\"{}\"", of["reason"].as_str().unwrap());
+            assert!(self.metric(&format!("roomtally_integrity_stops_total{{{reason}}}")) > 0.0, "{reason}");
+            assert!(self.logged(&["ERROR", "stopped", &reason, of["stop"].as_str().unwrap()]), "{of}");
+        }
+        stopped
+    }
+
+    /// Ends it in order.
+    #[track_caller]
+    pub(crate) fn ends(mut self) {
+        self.signal(Signal::TERM);
+        let ended = self.ends_within(Duration::from_secs(10));
+        assert_eq!(ended.code(), Some(0), "{ended}");
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -16,7 +16,7 @@ use crate::wait::until;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Ends the load when a test has enough of it, or fails.
-struct Enough<'a>(&'a AtomicBool);
+pub(crate) struct Enough<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for Enough<'_> {
     fn drop(&mut self) {
@@ -25,7 +25,7 @@ impl Drop for Enough<'_> {
 }
 
 /// Sends events until told that it is enough; gives all that were sent.
-fn pour(topic: &Topic, enough: &AtomicBool) -> Vec<Event> {
+pub(crate) fn pour(topic: &Topic, enough: &AtomicBool) -> Vec<Event> {
     let sender = topic.sender(&[]);
     let (mut sent, mut seed) = (Vec::new(), 1_000);
     while !enough.load(Ordering::Relaxed) {
@@ -39,7 +39,7 @@ fn pour(topic: &Topic, enough: &AtomicBool) -> Vec<Event> {
 }
 
 #[track_caller]
-fn is_busy(service: &Service) {
+pub(crate) fn is_busy(service: &Service) {
     until("the service counts", || (service.consumed() > 1_000).then_some(()));
 }
 
@@ -67,25 +67,39 @@ fn a_service_killed_again_and_again_during_a_load_counts_exactly() {
 }
 
 #[test]
-fn an_interrupted_or_terminated_service_ends_well_within_10_s_under_load() {
+fn an_interrupted_or_terminated_service_ends_well_within_10_s_under_load_and_goes_on_where_it_was() {
     let node = node::shared();
     let topic = Topic::new(&node.servers(), 4);
     let setup = Setup::new(&topic);
-    let enough = AtomicBool::new(false);
-    thread::scope(|scope| {
+    let (enough, mut kept) = (AtomicBool::new(false), 0);
+    let events = thread::scope(|scope| {
         let pouring = scope.spawn(|| pour(&topic, &enough));
         let enough = Enough(&enough);
         for signal in [Signal::TERM, Signal::INT] {
             let mut service = setup.serve();
             is_busy(&service);
+            let consumed = service.consumed();
             service.signal(signal);
             let ended = service.ends_within(Duration::from_secs(10));
             assert_eq!(ended.code(), Some(0), "{signal:?}: {ended}");
+            let now_kept = setup.kept().iter().sum::<i64>().unsigned_abs();
+            assert!(now_kept >= kept + consumed, "what was counted is kept: {now_kept}, {kept}, {consumed}");
+            kept = now_kept;
         }
         drop(enough);
-        let events = pouring.join().unwrap();
-        setup.serve().agrees_with(&Model::of(&events));
+        pouring.join().unwrap()
     });
+    let service = setup.serve();
+    let mut model = Model::of(&events);
+    service.agrees_with(&model);
+    assert_eq!(service.consumed(), events.len() as u64 - kept, "nothing is read again");
+    service.ends();
+    let more = workload(5, 100);
+    topic.send(&more);
+    model.take(&more);
+    let service = setup.serve();
+    service.agrees_with(&model);
+    assert_eq!(service.consumed(), more.len() as u64, "nothing is read again");
 }
 
 #[test]

@@ -64,21 +64,40 @@ fn a_first_start_on_a_trimmed_log_counts_what_is_there_and_says_where_it_begins(
 }
 
 #[test]
-fn records_deleted_while_the_service_was_away_are_missing_after_its_next_start() {
+fn a_topic_made_anew_behind_a_gap_that_nobody_decided_on_is_another_log_all_the_same() {
     let node = node::shared();
     let topic = Topic::new(&node.servers(), 1);
     let events = workload(104, 100);
     topic.send(&events[..100]);
     let setup = Setup::new(&topic);
-    let mut service = setup.serve();
+    let service = setup.serve();
     service.agrees_with(&Model::of(&events[..100]));
-    service.signal(Signal::TERM);
-    assert_eq!(service.ends_within(Duration::from_secs(10)).code(), Some(0));
+    service.ends();
     topic.send(&events[100..]);
     topic.trim(0, 120);
     let service = setup.serve();
-    service.agrees_with(&Model::of(&events[120..]));
-    assert_eq!(partition(&service, 0)["begins_at"], 120);
+    let gap = stops(&service, 0);
+    assert_eq!((&gap["stop"], &gap["from"]), (&json!("gap-0-120"), &json!(100)));
+
+    topic.delete();
+    until("the name is free", || topic.try_create(1, &[FOR_EVER]).ok());
+    let anew = workload(112, 100);
+    topic.send(&anew);
+    let stopped = within(NOTICED, "the partition is stopped for another reason", || {
+        let of = partition(&service, 0);
+        (of["reason"] == "recreated").then_some(of)
+    });
+    assert_eq!((&stopped["from"], &stopped["to"]), (&json!(100), &json!(100)));
+    let stop = stopped["stop"].as_str().unwrap();
+    until("the stop is kept", || {
+        let state = setup.state().unwrap();
+        state.positions.stops().any(|(_, of)| of.id.as_str() == stop).then_some(())
+    });
+    assert_eq!(setup.command(&["resolve", "gap-0-120", "--accept-gap"]).code, Some(1));
+    setup.resolve(stop, "--adopt");
+    let mut model = Model::of(&events[..100]);
+    model.take(&anew);
+    service.agrees_with(&model);
 }
 
 #[test]
@@ -126,8 +145,13 @@ fn counted_and_made_anew(node: &Node, partitions: i32) -> (Topic, Service, Vec<E
     let topic = Topic::new(&node.servers(), partitions);
     let events = workload(108, 100);
     send_to(&topic, partitions - 1, &events);
-    let service = Setup::new(&topic).serve();
+    let setup = Setup::new(&topic).often();
+    let service = setup.serve();
     service.agrees_with(&Model::of(&events));
+    until("all of it is kept", || {
+        let kept: i64 = setup.kept().into_iter().sum();
+        (kept == i64::try_from(events.len()).unwrap()).then_some(())
+    });
     topic.delete();
     until("the topic is said to be absent", || (service.kafka_state() == "topic_absent").then_some(()));
     service.answers(&Model::of(&events));

@@ -9,6 +9,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 
 use crate::model::Event;
@@ -99,17 +100,27 @@ impl Topic {
     }
 
     pub(crate) fn create(&self, partitions: i32, settings: &[(&str, &str)]) {
+        self.try_create(partitions, settings).unwrap();
+    }
+
+    /// The same, where the name may still be taken by a topic that is being deleted.
+    pub(crate) fn try_create(
+        &self,
+        partitions: i32,
+        settings: &[(&str, &str)],
+    ) -> Result<(), RDKafkaErrorCode> {
         let mut new = NewTopic::new(&self.name, partitions, TopicReplication::Fixed(1));
         for (name, value) in settings {
             new = new.set(name, value);
         }
         let made = block_on(async { self.admin().create_topics([&new], &options()).await });
-        made.unwrap().pop().unwrap().unwrap();
+        made.unwrap().pop().unwrap().map_err(|(_, error)| error)?;
         until("the new topic's partitions have a leader", || {
             let found = self.reader();
             let led = |partition| found.fetch_watermarks(&self.name, partition, TIMEOUT).is_ok();
             (0..partitions).all(led).then_some(())
         });
+        Ok(())
     }
 
     pub(crate) fn delete(&self) {
@@ -186,11 +197,13 @@ impl Topic {
 
     /// A consumer of this topic that reads nothing yet.
     pub(crate) fn reader(&self) -> BaseConsumer {
+        self.reader_of_group("suite")
+    }
+
+    /// The same under a group's name.
+    pub(crate) fn reader_of_group(&self, group: &str) -> BaseConsumer {
         let mut config = self.client();
-        config
-            .set("group.id", "suite")
-            .set("enable.auto.commit", "false")
-            .set("enable.partition.eof", "true");
+        config.set("group.id", group).set("enable.auto.commit", "false").set("enable.partition.eof", "true");
         config.create().unwrap()
     }
 

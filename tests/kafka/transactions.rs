@@ -12,13 +12,14 @@ use crate::wait::until;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-fn transactional(topic: &Topic) -> Sender {
+/// A producer whose transactions are the topic's only ones.
+pub(crate) fn transactional(topic: &Topic) -> Sender {
     let sender = topic.sender(&[("transactional.id", &topic.name)]);
     sender.init_transactions(TIMEOUT).unwrap();
     sender
 }
 
-fn begin(topic: &Topic, sender: &Sender, events: &[Event]) {
+pub(crate) fn begin(topic: &Topic, sender: &Sender, events: &[Event]) {
     sender.begin_transaction().unwrap();
     topic.put(sender, events.iter().map(Record::from));
 }

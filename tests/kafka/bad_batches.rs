@@ -1,0 +1,118 @@
+//! Batches that are damaged on the broker's disk.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::model::{Event, Model, workload};
+use crate::node::Node;
+use crate::service::Setup;
+use crate::topic::{Record, Topic};
+use crate::wait::until;
+
+/// Sends events as one batch.
+fn send_batch(topic: &Topic, partition: i32, events: &[Event]) {
+    let to = |event| Record { partition: Some(partition), ..Record::from(event) };
+    topic.send_with(&[("linger.ms", "500")], events.iter().map(to));
+}
+
+/// Changes the last byte that is there.
+fn damage(segment: &Path) {
+    let file = OpenOptions::new().read(true).write(true).open(segment).unwrap();
+    let (mut byte, last) = ([0], file.metadata().unwrap().len() - 1);
+    file.read_exact_at(&mut byte, last).unwrap();
+    file.write_all_at(&[byte[0] ^ 1], last).unwrap();
+}
+
+#[test]
+fn damaged_batches_are_told_exactly_and_counting_goes_on_behind_them() {
+    let node = Node::start();
+    let topic = Topic::new(&node.servers(), 4);
+    // Damaged in the middle, at the end, twice in a row, and not at all.
+    let parts = [0, 1, 2, 3].map(|partition| workload(800 + partition, 50)[..100].to_vec());
+    for (partition, events) in (0..).zip(&parts) {
+        send_batch(&topic, partition, &events[..20]);
+    }
+    let setup = Setup::new(&topic).often();
+    let service = setup.serve();
+    let mut model = Model::of(&parts.iter().flat_map(|part| part[..20].to_vec()).collect::<Vec<_>>());
+    service.agrees_with(&model);
+    until("all of it is kept", || (setup.kept() == [20; 4]).then_some(()));
+    service.ends();
+
+    let to = [50, 50, 80];
+    for (partition, events) in (0..).zip(&parts) {
+        let segment = node.segment(&topic.name, partition);
+        send_batch(&topic, partition, &events[20..50]);
+        if partition < 3 {
+            damage(&segment);
+        }
+        if partition == 2 {
+            send_batch(&topic, partition, &events[50..80]);
+            damage(&segment);
+        }
+        match partition {
+            0 => send_batch(&topic, partition, &events[50..]),
+            2 => send_batch(&topic, partition, &events[80..]),
+            _ => {}
+        }
+    }
+    let service = setup.serve();
+    let stopped = service.stops(&[0, 1, 2]);
+    for (number, to) in to.into_iter().enumerate() {
+        let expected = json!({
+            "partition": number, "state": "stopped", "stop": format!("bad_batch-{number}-{to}"),
+            "reason": "bad_batch", "from": 20, "to": to, "records": to - 20,
+        });
+        assert_eq!(stopped[number], expected);
+    }
+    service.has_consumed(30);
+    send_batch(&topic, 3, &parts[3][50..]);
+    service.has_consumed(80);
+    until("the stops are kept", || (setup.state()?.positions.stops().count() == 3).then_some(()));
+    service.ends();
+
+    let service = setup.serve();
+    assert_eq!(service.stops(&[0, 1, 2]), stopped, "a restart is no decision");
+    let refused = setup.command(&["resolve", "bad_batch-0-50", "--adopt"]);
+    assert!(refused.code == Some(1) && refused.stderr.contains("--accept-gap"), "{refused:?}");
+    for (number, to) in to.into_iter().enumerate() {
+        service.refuses_to_answer();
+        setup.resolve(&format!("bad_batch-{number}-{to}"), "--accept-gap");
+    }
+    model.take(&parts[0][50..]);
+    model.take(&parts[2][80..]);
+    model.take(&parts[3][20..]);
+    service.agrees_with(&model);
+
+    // What is behind is counted on.
+    let more = workload(804, 50);
+    send_batch(&topic, 1, &more);
+    model.take(&more);
+    service.agrees_with(&model);
+    service.ends();
+    setup.serve().agrees_with(&model);
+}
+
+#[test]
+fn a_batch_damaged_before_it_is_first_read_stops_its_partition_and_a_rebuild_meets_it_again() {
+    let node = Node::start();
+    let topic = Topic::new(&node.servers(), 1);
+    let events = workload(810, 50);
+    send_batch(&topic, 0, &events[..40]);
+    damage(&node.segment(&topic.name, 0));
+    send_batch(&topic, 0, &events[40..]);
+    let setup = Setup::new(&topic).often();
+    let service = setup.serve();
+    let stopped = service.stops(&[0]);
+    assert_eq!((&stopped[0]["stop"], &stopped[0]["from"]), (&json!("bad_batch-0-40"), &json!(0)));
+    setup.resolve("bad_batch-0-40", "--rebuild");
+    until("the decision is carried out", || {
+        setup.state().filter(|state| !state.decisions.is_empty()).map(drop)
+    });
+    until("it is met again", || (service.partition(0)["state"] == "stopped").then_some(()));
+    setup.resolve("bad_batch-0-40", "--accept-gap");
+    service.agrees_with(&Model::of(&events[40..]));
+}

@@ -1,0 +1,167 @@
+//! Error codes that a broker may answer with, and leaders that move.
+//!
+//! The broker is the one that librdkafka brings for its own tests: it answers
+//! requests of a kind with the errors that it was given, one each, and well after
+//! that. After each error everything is counted once and nothing stalls.
+
+use std::thread;
+
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey as Request, RDKafkaRespErr as Code};
+
+use crate::model::{Event, Model, workload};
+use crate::service::{Service, Setup};
+use crate::topic::{Record, Sender, Topic};
+use crate::wait::until;
+
+/// What any request may be answered with for a while. `__TRANSPORT` stands for no
+/// answer: the broker closes the connection.
+const ANY: [Code; 13] = [
+    Code::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+    Code::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
+    Code::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+    Code::RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE,
+    Code::RD_KAFKA_RESP_ERR_REPLICA_NOT_AVAILABLE,
+    Code::RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR,
+    Code::RD_KAFKA_RESP_ERR_PREFERRED_LEADER_NOT_AVAILABLE,
+    Code::RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION,
+    Code::RD_KAFKA_RESP_ERR_UNKNOWN,
+    Code::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+    Code::RD_KAFKA_RESP_ERR_THROTTLING_QUOTA_EXCEEDED,
+    Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+    Code::RD_KAFKA_RESP_ERR__TRANSPORT,
+];
+
+/// What is answered where an offset is in the question.
+const OF_AN_OFFSET: [Code; 3] = [
+    Code::RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH,
+    Code::RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH,
+    Code::RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE,
+];
+
+/// What only a request for records is answered with.
+const OF_RECORDS: [Code; 4] = [
+    Code::RD_KAFKA_RESP_ERR_INVALID_MSG,
+    Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_ID,
+    Code::RD_KAFKA_RESP_ERR_FETCH_SESSION_ID_NOT_FOUND,
+    Code::RD_KAFKA_RESP_ERR_INVALID_FETCH_SESSION_EPOCH,
+];
+
+const PARTITIONS: i32 = 2;
+
+/// How many services share a table of errors.
+const SERVICES: usize = 3;
+
+struct Injected {
+    cluster: MockCluster<'static, DefaultProducerContext>,
+    topic: Topic,
+    /// It asks for nothing by itself where one broker is there, so that no error
+    /// meant for the service is an answer to it.
+    sender: Sender,
+    service: Service,
+    model: Model,
+    sent: u64,
+}
+
+impl Injected {
+    fn start(brokers: i32) -> Self {
+        let cluster = MockCluster::new(brokers).unwrap();
+        let topic = Topic::absent(&cluster.bootstrap_servers());
+        cluster.create_topic(&topic.name, PARTITIONS, brokers).unwrap();
+        let sender = topic.sender(&[]);
+        let service = Setup::new(&topic).serve();
+        let mut injected = Self { cluster, topic, sender, service, model: Model::default(), sent: 0 };
+        injected.send(1);
+        injected.is_exact_again("at the start");
+        injected
+    }
+
+    fn send(&mut self, seed: u64) {
+        let events = workload(seed, 10);
+        self.topic.put(&self.sender, events.iter().map(Record::from));
+        self.have_sent(&events);
+    }
+
+    fn have_sent(&mut self, events: &[Event]) {
+        self.sent += events.len() as u64;
+        self.model.take(events);
+    }
+
+    /// Waits until everything is applied and a later look at the topic was
+    /// answered, and compares.
+    #[track_caller]
+    fn is_exact_again(&self, what: &str) {
+        let after = roomtally::service::now().to_string().to_lowercase();
+        let what = format!("everything is counted and nothing lags: {what}");
+        until(&what, || {
+            let (status, body) = self.service.ready();
+            let partitions = body["partitions"].as_array().unwrap();
+            let stopped = partitions.iter().find(|of| of["state"] == "stopped");
+            assert!(stopped.is_none(), "{what}: {body}");
+            let current = status == 200 && partitions.iter().all(|of| of["position"] == of["end"]);
+            (current && self.service.consumed() >= self.sent && self.service.as_of() > after).then_some(())
+        });
+        assert_eq!(self.service.consumed(), self.sent, "{what}");
+        self.service.answers(&self.model);
+    }
+}
+
+/// Has so many requests of a kind answered with each error in turn; a few services
+/// share the errors among them, for most of the time is waiting.
+fn check(request: fn() -> Request, codes: &[&[Code]], times: usize) {
+    let codes = codes.concat();
+    thread::scope(|scope| {
+        for codes in codes.chunks(codes.len().div_ceil(SERVICES)) {
+            scope.spawn(move || {
+                let mut injected = Injected::start(1);
+                for (seed, &code) in (2..).zip(codes) {
+                    injected.cluster.request_errors(request(), &vec![code; times]);
+                    injected.send(seed);
+                    injected.is_exact_again(&format!("{code:?}"));
+                    injected.cluster.clear_request_errors(request());
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn requests_for_records_that_are_answered_with_errors_for_a_while_lose_nothing() {
+    check(|| Request::Fetch, &[&ANY], 2);
+}
+
+#[test]
+fn offsets_and_sessions_that_a_broker_does_not_accept_for_a_while_lose_nothing() {
+    check(|| Request::Fetch, &[&OF_AN_OFFSET, &OF_RECORDS], 3);
+}
+
+#[test]
+fn requests_for_the_ends_that_are_answered_with_errors_for_a_while_stall_nothing() {
+    check(|| Request::ListOffsets, &[&ANY, &OF_AN_OFFSET], 2);
+}
+
+/// Two answers that there is no such topic are a second apart, and the topic is
+/// taken for deleted after two.
+#[test]
+fn requests_for_the_topic_that_are_answered_with_errors_for_a_moment_stop_nothing() {
+    check(|| Request::Metadata, &[&ANY], 2);
+}
+
+#[test]
+fn leaders_that_move_and_brokers_that_go_and_come_lose_nothing() {
+    let mut injected = Injected::start(3);
+    for round in 0..6 {
+        let (away, leader) = (round % 3 + 1, (round + 1) % 3 + 1);
+        // A producer of its own each time: whether one finds its leaders is not the question.
+        let events = workload(u64::try_from(round).unwrap() + 50, 10);
+        injected.topic.send(&events);
+        injected.have_sent(&events);
+        for partition in 0..PARTITIONS {
+            injected.cluster.partition_leader(&injected.topic.name, partition, Some(leader)).unwrap();
+        }
+        injected.cluster.broker_down(away).unwrap();
+        injected.is_exact_again(&format!("broker {leader} leads, and {away} is away"));
+        injected.cluster.broker_up(away).unwrap();
+    }
+}
