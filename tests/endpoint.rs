@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use roomtally::config::{Http, UnauthorizedBody};
-use roomtally::log::{NextOffset, Partition, Stop, StopReason};
+use roomtally::log::{NextOffset, Partition, Positions, Stop, StopReason};
 use wire::{AS_OF, Answer, CREDENTIALS, PATH, Rooms, Service, instant, rooms, settings};
 
 const NOT_FOUND: &str = r#"{"success":false,"error":"Resource not found"}"#;
@@ -744,7 +744,7 @@ fn an_answer_waits_for_the_counts_to_be_complete_but_a_refusal_does_not() {
     service.complete();
     let answer = service.ask(EVER);
     assert_eq!((answer.status, answer.header("x-roomtally-as-of")), (200, Some(AS_OF)));
-    let stop = Stop { reason: StopReason::Gap, from: NextOffset::at(0), to: NextOffset::at(7) };
+    let stop = Stop::of_partition(StopReason::Gap, Partition(0), NextOffset::at(0), NextOffset::at(7));
     service.status.stop(Partition(0), stop);
     check(&service.ask(EVER), 503, UNAVAILABLE, "stopped");
 }
@@ -840,24 +840,38 @@ fn health_says_whether_the_counts_can_be_asked_for() {
     check(&live, 200, r#"{"live":true}"#, "always");
     let headers = ["cache-control: no-store", "content-type: application/json"];
     assert_eq!(live.own_headers(), headers);
-    let nothing = r#"{"ready":false,"partitions":[],"kafka":{"state":"connecting"}}"#;
+    let nothing =
+        r#"{"ready":false,"partitions":[],"kafka":{"state":"connecting"},"snapshot":{"state":"off"}}"#;
     check(&ready(), 503, nothing, "before the broker is reached");
     service.complete();
     let (p1, begin, end) = (Partition(1), NextOffset::at(90), NextOffset::at(118));
     let first = r#"{"partition":0,"state":"current","position":0,"end":0}"#;
-    let body = format!(r#"{{"ready":true,"partitions":[{first}],"kafka":{{"state":"connected"}}}}"#);
+    let rest = r#""kafka":{"state":"connected"},"snapshot":{"state":"off"}"#;
+    let body = format!(r#"{{"ready":true,"partitions":[{first}],{rest}}}"#);
     check(&ready(), 200, &body, "complete");
     assert_eq!(ready().own_headers(), headers);
-    service.status.follow(&[(p1, begin, end)]);
+    let mut positions = Positions::default();
+    positions.begin(p1, begin);
+    service.status.follow(&positions, [(p1, end)].into_iter());
     let second = r#"{"partition":1,"state":"catching_up","position":90,"end":118,"begins_at":90}"#;
-    let body = format!(r#"{{"ready":true,"partitions":[{first},{second}],"kafka":{{"state":"connected"}}}}"#);
+    let body = format!(r#"{{"ready":true,"partitions":[{first},{second}],{rest}}}"#);
     check(&ready(), 200, &body, "a partition was added");
-    let stop = Stop { reason: StopReason::Gap, from: NextOffset::at(1000), to: NextOffset::at(1500) };
+    let stop = Stop::of_partition(StopReason::Gap, p1, NextOffset::at(1000), NextOffset::at(1500));
     service.status.stop(p1, stop);
     let second = r#"{"partition":1,"state":"stopped","stop":"gap-1-1500","reason":"gap","from":1000,"to":1500,"records":500}"#;
-    let body =
-        format!(r#"{{"ready":false,"partitions":[{first},{second}],"kafka":{{"state":"connected"}}}}"#);
-    check(&ready(), 503, &body, "stopped");
+    let stopped = |rest: &str| format!(r#"{{"ready":false,"partitions":[{first},{second}],{rest}}}"#);
+    check(&ready(), 503, &stopped(rest), "stopped");
+    let with_snapshot =
+        |snapshot: &str| stopped(&format!(r#""kafka":{{"state":"connected"}},"snapshot":{snapshot}"#));
+    service.status.snapshots_begin(None);
+    check(&ready(), 503, &with_snapshot(r#"{"state":"none"}"#), "nothing kept yet");
+    let written_at = instant("2026-11-22T10:00:00.000Z");
+    service.status.snapshot_kept(12, written_at, 4_096);
+    let kept = r#""generation":12,"written_at":"2026-11-22T10:00:00.000Z""#;
+    check(&ready(), 503, &with_snapshot(&format!(r#"{{"state":"ok",{kept}}}"#)), "kept");
+    service.status.snapshot_failed("No space left on device".to_owned());
+    let failing = format!(r#"{{"state":"failing",{kept},"error":"No space left on device"}}"#);
+    check(&ready(), 503, &with_snapshot(&failing), "failing");
     check(&service.request("GET /health/live", ""), 200, r#"{"live":true}"#, "always");
 }
 

@@ -14,8 +14,9 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("room", &[]),
     ("log", &[]),
     ("decode", &["room"]),
-    ("ledger", &["room"]),
     ("buckets", &["room"]),
+    // The records whose places it knows by id.
+    ("ledger", &["room", "buckets"]),
     ("tally", &["room", "ledger", "buckets"]),
     ("snapshot", &["room", "log", "ledger", "buckets", "tally"]),
     // The names of the reasons, and instants.
@@ -84,7 +85,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("chrono", &["room", "service.rs"]),
     ("Utc::now", &["service.rs"]),
     ("SystemTime", &[]),
-    ("unsafe", &["kafka/queue.rs"]),
+    ("unsafe", &["kafka/native"]),
 ];
 
 /// Names that say nothing.

@@ -94,6 +94,8 @@ fn every_metric_has_its_type_and_help_from_the_first_scrape_on() {
     let mut positions = Positions::default();
     positions.begin(Partition(0), NextOffset::at(1));
     service.status.applied(&positions, &seen(Partition(0), instant("2020")), &EventCounts::default());
+    service.status.snapshots_begin(Some((12, instant("2026-11-22T10:00:00.500Z"), 4_096)));
+    service.status.snapshot_failed("No space left on device".to_owned());
     let scrape = Scrape::of(&service);
     let expected = [
         ("roomtally_build_info", "gauge"),
@@ -108,12 +110,20 @@ fn every_metric_has_its_type_and_help_from_the_first_scrape_on() {
         ("roomtally_newest_room_timestamp_seconds", "gauge"),
         ("roomtally_rejected_total", "counter"),
         ("roomtally_rooms", "gauge"),
+        ("roomtally_snapshot_bytes", "gauge"),
+        ("roomtally_snapshot_duration_seconds", "histogram"),
+        ("roomtally_snapshot_failures_total", "counter"),
+        ("roomtally_snapshot_last_success_timestamp_seconds", "gauge"),
+        ("roomtally_snapshot_pause_seconds", "histogram"),
     ];
     let types: Vec<_> = scrape.types.iter().map(|(name, kind)| (&**name, &**kind)).collect();
     assert_eq!(types, expected);
     assert_eq!(scrape.helps, expected.map(|(name, _)| name.to_owned()).into());
     let version = env!("CARGO_PKG_VERSION");
     is(scrape.get(&format!("roomtally_build_info{{version=\"{version}\"}}")), 1.0);
+    is(scrape.get("roomtally_snapshot_bytes"), 4_096.0);
+    is(scrape.get("roomtally_snapshot_failures_total"), 1.0);
+    is(scrape.get("roomtally_snapshot_last_success_timestamp_seconds"), 1_795_341_600.5);
 }
 
 #[test]
@@ -155,7 +165,9 @@ fn lag_is_told_per_partition_and_a_value_no_longer_known_is_no_longer_told() {
     let service = Service::ready(&[]);
     let (p0, p1) = (Partition(0), Partition(1));
     let at = NextOffset::at;
-    service.status.follow(&[(p1, at(10), at(10))]);
+    let mut positions = Positions::default();
+    positions.begin(p1, at(10));
+    service.status.follow(&positions, [(p1, at(10))].into_iter());
     let scrape = Scrape::of(&service);
     is(scrape.get("roomtally_consumer_lag_seconds{partition=\"1\"}"), 0.0);
     let mut positions = Positions::default();
@@ -192,7 +204,7 @@ fn results_add_up_to_the_records_consumed_in_every_scrape() {
     is(Some(scrape.sum("roomtally_rejected_total")), 3.0);
     service.status.stop(
         Partition(0),
-        Stop { reason: StopReason::BeyondEnd, from: NextOffset::at(1), to: NextOffset::at(2) },
+        Stop::of_partition(StopReason::BeyondEnd, Partition(0), NextOffset::at(1), NextOffset::at(2)),
     );
     is(Scrape::of(&service).get("roomtally_integrity_stops_total{reason=\"beyond_end\"}"), 1.0);
 }

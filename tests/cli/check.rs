@@ -18,7 +18,7 @@ fn verdicts(ended: &Ended) -> Vec<(&str, &str)> {
     lines.collect()
 }
 
-/// A check with a user and these flags, in a directory that stays empty.
+/// A check with a user and these flags, in a directory in which nothing is left.
 struct Checking {
     running: Running,
     dir: TempDir,
@@ -38,8 +38,9 @@ impl Checking {
     #[track_caller]
     fn ended(self, code: i32) -> Ended {
         let ended = self.running.ended().with_code(code);
-        let left = fs::read_dir(self.dir.path()).expect("the directory").count();
-        assert_eq!(left, 0, "something is left behind\n{ended}");
+        let files = |dir| fs::read_dir(dir).expect("the directory").count();
+        let left = (files(self.dir.path().to_owned()), files(self.dir.path().join("data")));
+        assert_eq!(left, (1, 0), "something is left behind\n{ended}");
         ended
     }
 }
@@ -80,6 +81,7 @@ fn each_part_that_fails_is_told_with_what_helps() {
     let well = Checking::start(&online);
     let places = with(&["--listen", &taken, "--data-dir", file]);
     let topic = with(&["--listen", "127.0.0.1:0", "--topic", "other"]);
+    let missing = with(&["--listen", "127.0.0.1:0", "--data-dir", "nowhere"]);
 
     let ended = well.ended(0);
     let verdicts = verdicts(&ended);
@@ -90,5 +92,6 @@ fn each_part_that_fails_is_told_with_what_helps() {
     let taken = format!("FAIL  address {taken}");
     let directory = format!("FAIL  data directory {file}");
     places.ended(1).saying(&[&taken, "http.listen", &directory, "snapshot.dir"]);
+    missing.ended(1).saying(&["FAIL  data directory nowhere", "mkdir -p nowhere", "--data-dir"]);
     topic.ended(1).saying(&["FAIL  topic other", "--topic", "ok    data directory"]);
 }

@@ -37,8 +37,11 @@ const CREDENTIALS: [(&str, &str); 2] = [("X-User-Id", "myuser-name"), ("X-Auth-T
 const ALL_ROOMS: &str =
     "/api/v1/livechat/analytics/departments/amount-of-chats?start=2000-01-01&end=2100-01-01";
 
+/// An empty working directory, but for the data directory that a service wants.
 fn dir() -> TempDir {
-    tempfile::tempdir().expect("a directory")
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::create_dir(dir.path().join("data")).expect("a data directory");
+    dir
 }
 
 fn write(dir: &Path, name: &str, text: &str) {
@@ -84,7 +87,21 @@ fn help_names_every_command_and_every_flag() {
     const TOPIC: &[&str] = &["--bootstrap-servers", "--topic"];
     const SERVICE: &[&str] = &["--listen", "--data-dir"];
     let commands: &[(&[&str], &[&[&str]])] = &[
-        (&[], &[&["serve", "demo", "produce", "check", "token", "config", "health", "--version"]]),
+        (
+            &[],
+            &[&[
+                "serve",
+                "demo",
+                "produce",
+                "check",
+                "resolve",
+                "snapshot",
+                "token",
+                "config",
+                "health",
+                "--version",
+            ]],
+        ),
         (&["serve"], &[CONFIG, TOPIC, SERVICE]),
         (&["demo"], &[&["--listen", "--log-format", "--log-level", "127.0.0.1:3000"]]),
         (&["produce"], &[CONFIG, TOPIC, &["--file", "--if-unknown", "--skip-invalid"]]),

@@ -49,7 +49,8 @@ fn no_secret_is_shown_where_the_configuration_is_good() {
     check(&program(dir.path(), &["health", "--listen", NOWHERE]).run().with_code(1));
     let checking = program(dir.path(), &["check", "--log-level", "trace"]).start();
     let serving = ["text", "json"].map(|format| {
-        let args = ["serve", "--log-level", "trace", "--log-format", format];
+        std::fs::create_dir(dir.path().join(format)).expect("a data directory of its own");
+        let args = ["serve", "--log-level", "trace", "--log-format", format, "--data-dir", format];
         program(dir.path(), &args).start()
     });
     check(&checking.ended().with_code(1));

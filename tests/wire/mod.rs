@@ -13,7 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use roomtally::api::{Api, serve};
 use roomtally::config::{Auth, Http, TokenHash, UnauthorizedBody, User};
-use roomtally::log::{NextOffset, Partition};
+use roomtally::log::{NextOffset, Partition, Positions};
 use roomtally::room::{Change, DepartmentId, RoomChange, RoomId, Timestamp};
 use roomtally::status::{Ends, KafkaState, Status};
 use roomtally::tally::{Apply, Outcome, TallyReader, tally};
@@ -105,7 +105,10 @@ impl Service {
     pub fn complete(&self) {
         let (partition, start) = (Partition(0), NextOffset::START);
         self.status.set_kafka(KafkaState::Connected);
-        self.status.follow(&[(partition, start, start)]);
+        let mut positions = Positions::default();
+        positions.begin(partition, start);
+        self.status.follow(&positions, [(partition, start)].into_iter());
+        self.status.trust();
         self.status.heard_ends(Ends { at: instant(AS_OF), ends: [(partition, start)].into() });
     }
 
