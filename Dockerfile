@@ -43,7 +43,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates libssl3 zlib1g \
  && rm -rf /var/lib/apt/lists/*
 
-# The data directory. This version writes nothing there yet; a new volume takes over this owner.
+# The data directory, for the snapshots; a new volume takes over this owner.
 RUN install -d -o 10001 -g 10001 -m 0750 /data
 VOLUME /data
 
