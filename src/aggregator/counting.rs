@@ -6,8 +6,7 @@
 
 use crate::decode::{self, Decoded, Limits, Record, RejectReason};
 use crate::kafka::{Batch, BatchRecord};
-use crate::log::{Arrival, Canary, NextOffset, Partition, Positions, Stop};
-use crate::room::Timestamp;
+use crate::log::{Arrival, NextOffset, Partition, Positions, Stop};
 use crate::snapshot::Changes;
 use crate::status::{EventCounts, EventResult, Timestamps};
 use crate::tally::{self, Apply, Loading, Outcome, TallyWriter};
@@ -147,9 +146,7 @@ impl Counting {
             self.changes.push(change.id.as_ref(), change.room);
         }
         for record in last {
-            let timestamp_ms = record.timestamp.map(Timestamp::as_millis);
-            let canary = Canary::of(record.offset, timestamp_ms, record.key, record.value);
-            self.positions.remember(record.partition, canary);
+            self.positions.remember(record.partition, record.canary());
         }
         for &(partition, end) in batch.ends() {
             self.positions.reach(partition, end);

@@ -42,8 +42,8 @@ pub(super) enum Answer {
     Same(u64),
     /// The log is another one: by its identity, or by this partition's record.
     Other(Option<Partition>),
-    /// The broker did not say this time what it said before, and nothing else
-    /// speaks for the log: to be asked again.
+    /// The broker did not name the topic this time as it did before: to be asked
+    /// again. A record does not stand for it, since it may be the other log's.
     Unsure,
 }
 
@@ -80,10 +80,19 @@ impl Guard {
         identity.topic.is_some() && known.is_some_and(|known| known.topic == identity.topic)
     }
 
-    /// A question about all that was applied so far.
-    pub(super) fn ask(&mut self, positions: &Positions, now: Instant) -> VerifyOrder {
+    /// A question about all that was applied so far. Where the broker does not name
+    /// the topic, the records that were last `kept` are asked for: the latest ones may
+    /// be another log's already, and would vouch for themselves.
+    pub(super) fn ask(
+        &mut self,
+        positions: &Positions,
+        kept: Option<&Positions>,
+        now: Instant,
+    ) -> VerifyOrder {
         self.asked += 1;
         self.asked_at = Some(now);
+        let is_named = self.identity.as_ref().is_some_and(|known| known.topic.is_some());
+        let positions = kept.filter(|_| !is_named).unwrap_or(positions);
         let canaries = positions.all().filter(|(_, position)| position.stop.is_none());
         VerifyOrder {
             number: self.asked,
@@ -108,9 +117,8 @@ impl Guard {
             return Answer::Other(Some(partition));
         }
         self.answered = self.answered.max(verified.number);
-        let known = self.identity.as_ref().is_some_and(|known| known.topic.is_some());
-        let same = verified.canaries.iter().any(|(_, found)| *found == CanaryFound::Same);
-        if known && verified.identity.topic.is_none() && !same {
+        let is_named = self.identity.as_ref().is_some_and(|known| known.topic.is_some());
+        if is_named && verified.identity.topic.is_none() {
             return Answer::Unsure;
         }
         self.trusted |= verified.number == self.asked;
@@ -136,7 +144,15 @@ impl Guard {
     /// are open are asked again.
     pub(super) fn doubt(&mut self) {
         self.trusted = false;
+        // No answer that is on its way has this number.
+        self.asked += 1;
         self.answered = self.asked;
+    }
+
+    /// What was counted is what was kept: so is the log.
+    pub(super) fn go_back(&mut self, identity: LogIdentity) {
+        self.identity = Some(identity);
+        self.doubt();
     }
 
     /// No log is known any more; the next one that is seen is the one.
@@ -182,8 +198,8 @@ mod tests {
     #[test]
     fn trust_needs_an_answer_to_the_last_question() {
         let (mut guard, now) = (Guard::of(Some(topic(1))), Instant::now());
-        let first = guard.ask(&positions(), now).number;
-        let order = guard.ask(&positions(), now);
+        let first = guard.ask(&positions(), None, now).number;
+        let order = guard.ask(&positions(), None, now);
         assert_eq!(order.canaries.len(), 1);
         assert_eq!(guard.hear(&answer(first, topic(1), CanaryFound::Same)), Answer::Same(first));
         assert!(!guard.is_trusted() && guard.waits());
@@ -198,20 +214,46 @@ mod tests {
     }
 
     #[test]
-    fn a_broker_that_does_not_name_the_topic_this_time_is_asked_again_unless_a_record_tells() {
+    fn a_broker_that_does_not_name_the_topic_this_time_is_asked_again_whatever_its_records() {
         let (mut guard, now) = (Guard::of(Some(topic(1))), Instant::now());
         let unnamed = LogIdentity { topic: None, ..topic(1) };
-        let number = guard.ask(&positions(), now).number;
-        assert_eq!(guard.hear(&answer(number, unnamed.clone(), CanaryFound::Absent)), Answer::Unsure);
-        assert!(!guard.is_trusted() && !guard.waits());
-        let number = guard.ask(&positions(), now).number;
-        assert_eq!(guard.hear(&answer(number, unnamed, CanaryFound::Same)), Answer::Same(number));
+        for found in [CanaryFound::Absent, CanaryFound::Same] {
+            let number = guard.ask(&positions(), None, now).number;
+            assert_eq!(guard.hear(&answer(number, unnamed.clone(), found)), Answer::Unsure);
+            assert!(!guard.is_trusted() && !guard.waits());
+        }
+    }
+
+    #[test]
+    fn where_topics_have_no_names_the_kept_records_vouch() {
+        let mut kept = positions();
+        let mut later = positions();
+        later.remember(P, Canary::of(7, None, None, None));
+        kept.remember(P, Canary::of(3, None, None, None));
+        let unnamed = LogIdentity { topic: None, ..topic(1) };
+        for (identity, expected) in [(unnamed, 3), (topic(1), 7)] {
+            let mut guard = Guard::of(Some(identity));
+            let order = guard.ask(&later, Some(&kept), Instant::now());
+            assert_eq!(
+                order.canaries.iter().map(|(_, canary)| canary.offset).collect::<Vec<_>>(),
+                [expected]
+            );
+        }
+    }
+
+    #[test]
+    fn an_answer_from_before_a_doubt_brings_no_trust() {
+        let (mut guard, now) = (Guard::of(Some(topic(1))), Instant::now());
+        let number = guard.ask(&positions(), None, now).number;
+        guard.doubt();
+        assert_eq!(guard.hear(&answer(number, topic(1), CanaryFound::Same)), Answer::Same(number));
+        assert!(!guard.is_trusted());
     }
 
     #[test]
     fn another_record_or_another_identity_is_another_log() {
         let mut guard = Guard::of(Some(topic(1)));
-        let number = guard.ask(&positions(), Instant::now()).number;
+        let number = guard.ask(&positions(), None, Instant::now()).number;
         assert_eq!(guard.hear(&answer(number, topic(1), CanaryFound::Other)), Answer::Other(Some(P)));
         assert_eq!(guard.hear(&answer(number, topic(2), CanaryFound::Same)), Answer::Other(None));
         assert!(!guard.is_trusted());

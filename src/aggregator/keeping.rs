@@ -6,7 +6,6 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use super::Aggregator;
-use super::snapshots::Became;
 use crate::kafka::LogEvent;
 use crate::snapshot::{Cut, FileKind, Kept, State};
 
@@ -75,15 +74,15 @@ impl Aggregator {
                     self.settings.metrics.counting_waited(*wait);
                 }
             }
-            Kept::Failed(error) => self.say_failed(error),
+            Kept::Failed(error) | Kept::Stumbled(error) => self.say_failed(error),
             Kept::Ended => {
                 tracing::error!("the thread that writes snapshots ended unexpectedly");
                 self.failed = true;
             }
             Kept::Published(..) | Kept::NotYet => {}
         }
-        let became = self.snapshots.hear(kept);
-        if let (Some(Became::Kept(published, positions)), Kept::Published(_, took)) = (became, kept) {
+        let positions = self.snapshots.hear(kept);
+        if let (Some(positions), Kept::Published(published, took)) = (positions, kept) {
             let partitions = positions.all().map(|(partition, position)| (partition, position.next));
             self.sources.watch.commit(partitions.collect());
             self.settings.metrics.snapshot_took(*took);

@@ -27,14 +27,14 @@ impl Aggregator {
         if self.is_another_log() {
             return;
         }
-        let sight = self.guard.sees(&sighting.identity);
-        if sight == Sight::Other {
+        // Asked before anything is learned of this look.
+        let surely = self.guard.is_surely(&sighting.identity);
+        if self.guard.sees(&sighting.identity) == Sight::Other {
             return self.recreated(&sighting.identity, "the broker names another cluster or another topic");
         }
-        let surely = self.guard.is_surely(&sighting.identity);
         // Kafka never takes a partition from a topic: one that lacks some is another.
         let lacks_some = self.counting.positions().iter().any(|(partition, _)| !sighting.has(partition));
-        if self.absence.lacks(lacks_some, now) || deleted && !surely {
+        if (self.absence.lacks(lacks_some, now) || deleted) && !surely {
             return self.recreated(&sighting.identity, "the topic was deleted and made anew");
         }
         let changed = self.judge_positions(sighting);
@@ -111,7 +111,7 @@ impl Aggregator {
 
     /// Asks the broker whether the log is still the same.
     pub(super) fn ask(&mut self, now: Instant) {
-        let question = self.guard.ask(self.counting.positions(), now);
+        let question = self.guard.ask(self.counting.positions(), self.snapshots.kept(), now);
         self.sources.watch.verify(question);
     }
 
@@ -210,6 +210,11 @@ impl Aggregator {
         }
         changed |= !stops.is_empty();
         for (partition, stop) in stops {
+            if self.counting.positions().get(partition).is_none() {
+                // Nothing of it was ever kept, so nothing of it is counted any more.
+                tracing::warn!(%partition, "its log is not the one that was read; it is read from its beginning");
+                continue;
+            }
             let message = format!("counted up to {}, the log has {}", stop.from, stop.to);
             self.stop(partition, &stop, &message);
         }

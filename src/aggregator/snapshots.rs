@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use crate::log::{Decision, Positions, StopId};
-use crate::snapshot::{Changes, Cut, Decided, Directory, Keeper, Kept, LoadError, Loaded, Published};
+use crate::snapshot::{Changes, Cut, Decided, Directory, Keeper, Kept, LoadError, Loaded};
 
 /// Changes are handed on in parts of so many.
 pub(super) const PART: usize = 16 * 1024;
@@ -46,15 +46,6 @@ struct Taken {
     question: u64,
     positions: Positions,
     confirmed: bool,
-}
-
-/// What has become of a cut.
-#[derive(Debug)]
-pub(super) enum Became {
-    /// It is on disk, with these positions.
-    Kept(Published, Positions),
-    /// It is not: all rooms have to be visited first, and then another is taken.
-    Nothing,
 }
 
 impl Snapshots {
@@ -147,20 +138,25 @@ impl Snapshots {
         self.settings.as_ref().is_some_and(|settings| settings.kept.is_some())
     }
 
-    /// Hears what the keeper has to say of the cut.
-    pub(super) fn hear(&mut self, kept: &Kept) -> Option<Became> {
+    /// Hears what the keeper has to say of the cut; the positions of one that is on
+    /// disk now.
+    pub(super) fn hear(&mut self, kept: &Kept) -> Option<Positions> {
         match kept {
-            Kept::Published(published, _) => {
+            Kept::Published(..) => {
                 let cut = self.cut.take()?;
                 self.failed = false;
                 self.settings.as_mut()?.kept = Some(cut.positions.clone());
                 self.forget_decisions();
-                Some(Became::Kept(*published, cut.positions))
+                Some(cut.positions)
             }
             Kept::NotYet | Kept::Failed(_) => {
                 self.failed = matches!(kept, Kept::Failed(_));
                 self.cut = self.cut.take_if(|cut| !cut.confirmed);
-                Some(Became::Nothing)
+                None
+            }
+            Kept::Stumbled(_) => {
+                self.failed = true;
+                None
             }
             Kept::Visited(_) => {
                 self.hurry();
@@ -171,10 +167,22 @@ impl Snapshots {
     }
 
     /// Throws away all that is not on disk, and reads the newest generation again.
+    /// Decisions that it does not remember are to be met again.
     pub(super) fn go_back(&mut self, departments: usize) -> Option<Result<Loaded, LoadError>> {
         let settings = self.settings.as_mut()?;
         (self.cut, self.urgent) = (None, false);
-        Some(settings.keeper.go_back(departments))
+        self.carried_out.clear();
+        let loaded = settings.keeper.go_back(departments);
+        if let Ok(Loaded { found: Some(found), .. }) = &loaded {
+            settings.decided.clone_from(&found.state.decisions);
+            settings.kept = Some(found.state.positions.clone());
+        }
+        Some(loaded)
+    }
+
+    /// The positions of the newest generation.
+    pub(super) fn kept(&self) -> Option<&Positions> {
+        self.settings.as_ref()?.kept.as_ref()
     }
 
     /// All rooms are forgotten: nothing that is on disk is built upon.

@@ -73,6 +73,7 @@ impl Aggregator {
         let (rooms, positions) = match self.snapshots.go_back(departments) {
             Some(Ok(Loaded { found: Some(mut found), .. })) => {
                 let rooms = found.take_tally();
+                self.guard.go_back(found.state.identity);
                 (rooms, found.state.positions)
             }
             Some(Ok(_)) if was_kept => return self.cannot_go_back(&"it is damaged or gone"),

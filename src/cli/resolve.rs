@@ -76,6 +76,13 @@ impl Resolve {
                 fitting.join(", ")
             )));
         }
+        let decided = directory.decisions().context("cannot look for decisions in the data directory")?;
+        if let Some((_, other)) = decided.iter().find(|(of, other)| *of == id && *other != decision) {
+            return Err(Failure::Run(anyhow!(
+                "{id} is decided on already: --{}; the service takes that within 5 s, or at its next start",
+                other.name()
+            )));
+        }
         directory.decide(&id, decision).context("cannot leave the decision in the data directory")?;
         let when = if snapshot::is_taken(dir) { "takes it within 5 s" } else { "takes it at its next start" };
         say(format_args!("decided on {id}: {}; the service {when}", decision.name()))?;

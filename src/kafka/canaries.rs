@@ -14,7 +14,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use crate::kafka::context::Context;
 use crate::kafka::looking::offsets;
 use crate::kafka::native::Queue;
-use crate::kafka::{Batch, Connection, Fault, Sighting, Verified, VerifyOrder};
+use crate::kafka::{Batch, Connection, Fault, FaultKind, Sighting, Verified, VerifyOrder};
 use crate::log::{Canary, CanaryFound, NextOffset, Partition};
 
 /// How long a look's reading may take: the next look waits for it.
@@ -76,8 +76,9 @@ impl Canaries {
         let mut open = self.open.take()?;
         open.find_by_bounds(sighting);
         let missing = open.missing();
+        let is_named = sighting.identity.topic.is_some();
         if !missing.is_empty()
-            && let Err(why) = self.read(&missing, &mut open.found)
+            && let Err(why) = self.read(&missing, is_named, &mut open.found)
             && !open.said
         {
             open.said = true;
@@ -103,10 +104,13 @@ impl Canaries {
         }
     }
 
-    /// Reads these records; says what kept it from some.
+    /// Reads these records; says what kept it from some. Where the broker names the
+    /// topic, a record that cannot be read any more is as good as absent: nobody could
+    /// decide on a log that is the same by its name and damaged where it was read.
     fn read(
         &mut self,
         missing: &[(Partition, Canary)],
+        is_named: bool,
         found: &mut BTreeMap<Partition, CanaryFound>,
     ) -> Result<(), String> {
         let mut queue = match self.queue.take() {
@@ -116,7 +120,16 @@ impl Canaries {
         let read = read(&mut queue, &self.connection.topic, missing, found);
         // A client with a fault passes nothing on of that partition any more, and one
         // that stands still may do better anew: only one that has told all is kept.
-        let fault = read.map_err(|error| error.to_string())?;
+        let (fault, damaged) = read.map_err(|error| error.to_string())?;
+        for &partition in damaged.iter().filter(|_| is_named) {
+            tracing::warn!(
+                topic = self.connection.topic,
+                %partition,
+                "the last record that was counted cannot be read any more: its batch does not match its \
+                 checksum; it stays counted, and the topic's id vouches for the log"
+            );
+            found.insert(partition, CanaryFound::Absent);
+        }
         if let Some(Fault { partition, message, .. }) = fault {
             let partition = partition.map_or(String::new(), |partition| format!("partition {partition}: "));
             return Err(format!("{partition}{message}"));
@@ -156,24 +169,26 @@ impl Open {
 }
 
 /// Reads until each partition has told, or has a fault of its own, or the time is
-/// over; the last fault tells why something may be missing.
+/// over; the last fault tells why something may be missing. Also the partitions
+/// whose batch does not match its checksum.
 fn read(
     queue: &mut Queue,
     topic: &str,
     missing: &[(Partition, Canary)],
     found: &mut BTreeMap<Partition, CanaryFound>,
-) -> Result<Option<Fault>, KafkaError> {
+) -> Result<(Option<Fault>, Vec<Partition>), KafkaError> {
     let deadline = Instant::now() + PATIENCE;
     let starts: Vec<_> =
         missing.iter().map(|(partition, canary)| (*partition, NextOffset::at(canary.offset))).collect();
     queue.consumer().assign(&offsets(topic, &starts)?)?;
-    let mut last_fault: Option<Fault> = None;
+    let (mut last_fault, mut damaged): (Option<Fault>, Vec<Partition>) = (None, Vec::new());
     let mut waiting = missing.to_vec();
     while !waiting.is_empty() && Instant::now() < deadline {
         let mut batch = Batch::default();
         let mut faulty = Vec::new();
         queue.take(PAUSE, &mut batch, |fault| {
             faulty.extend(fault.partition);
+            damaged.extend(fault.partition.filter(|_| fault.kind == FaultKind::BadBatch));
             tracing::debug!(?fault, "while records were verified");
             last_fault = Some(fault);
         });
@@ -187,7 +202,9 @@ fn read(
         });
     }
     queue.consumer().assign(&TopicPartitionList::new())?;
-    Ok(last_fault)
+    // What came in front of the damage is as good as without it.
+    damaged.retain(|partition| !found.contains_key(partition));
+    Ok((last_fault, damaged))
 }
 
 /// What the records that were read from a canary's offset on say of it.

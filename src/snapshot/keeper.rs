@@ -36,8 +36,10 @@ pub enum Kept {
     /// All rooms have been visited: a cut from now on can be kept. How long counting
     /// had to wait at each step.
     Visited(Vec<Duration>),
-    /// Something could not be written.
+    /// A confirmed cut could not be written.
     Failed(io::Error),
+    /// A file with all rooms could not be gone on with; no cut is concerned.
+    Stumbled(io::Error),
     /// The thread has ended.
     Ended,
 }
@@ -258,7 +260,7 @@ impl Keeping {
         self.worked += began.elapsed();
         match visited {
             Ok(waited) => self.waits.push(waited),
-            Err(error) => return self.tell(Kept::Failed(error)),
+            Err(error) => return self.tell(Kept::Stumbled(error)),
         }
         if !self.store.is_visiting() {
             self.visited.store(self.store.visited(), Ordering::Release);

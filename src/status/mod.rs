@@ -73,6 +73,7 @@ impl Status {
     pub fn restore(&self, positions: &Positions) {
         self.doubt();
         let mut state = self.state();
+        state.newest_record = None;
         let before = std::mem::take(&mut state.partitions);
         for (partition, position) in positions.all() {
             let known = before.get(&partition).and_then(|followed| followed.status.stop.as_ref());
