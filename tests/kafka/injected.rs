@@ -149,10 +149,12 @@ fn requests_for_the_topic_that_are_answered_with_errors_for_a_moment_stop_nothin
 }
 
 #[test]
-fn leaders_that_move_and_brokers_that_go_and_come_lose_nothing() {
+fn leaders_that_move_lose_nothing() {
+    // The brokers stay: one of these that comes back takes its port again, and ends the
+    // whole process if another has it. Real ones go and come in `faults`.
     let mut injected = Injected::start(3);
     for round in 0..6 {
-        let (away, leader) = (round % 3 + 1, (round + 1) % 3 + 1);
+        let leader = (round + 1) % 3 + 1;
         // A producer of its own each time: whether one finds its leaders is not the question.
         let events = workload(u64::try_from(round).unwrap() + 50, 10);
         injected.topic.send(&events);
@@ -160,8 +162,6 @@ fn leaders_that_move_and_brokers_that_go_and_come_lose_nothing() {
         for partition in 0..PARTITIONS {
             injected.cluster.partition_leader(&injected.topic.name, partition, Some(leader)).unwrap();
         }
-        injected.cluster.broker_down(away).unwrap();
-        injected.is_exact_again(&format!("broker {leader} leads, and {away} is away"));
-        injected.cluster.broker_up(away).unwrap();
+        injected.is_exact_again(&format!("broker {leader} leads"));
     }
 }
