@@ -50,7 +50,6 @@ pub struct Sources {
 }
 
 /// Makes what the log tells count.
-#[allow(clippy::struct_excessive_bools, reason = "none of them says anything of another")]
 pub struct Aggregator {
     counting: Counting,
     status: Status,

@@ -108,7 +108,12 @@ impl Resolve {
                 } else {
                     format!("stopped: {}", ids.join(", "))
                 };
-                return Err(anyhow!("no stop has the id {} in {}; {open}", self.stop, dir.display()));
+                let (id, dir) = (&self.stop, dir.display());
+                return Err(anyhow!(
+                    "no stop has the id {id} in {dir}; {open} there. One that /health/ready shows is decided on \
+                     once a snapshot has it: if `snapshot` there says failing, mend that first; or name the \
+                     service's directory with --data-dir"
+                ));
             }
             std::thread::sleep(PAUSE);
         }

@@ -9,12 +9,12 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::snapshot::directory::{Directory, FileKind, FileName};
-use crate::snapshot::files::{Files, NewFile, RealFiles};
+use crate::snapshot::files::{Files, RealFiles, write_all};
 use crate::snapshot::format::{FrameKind, Header, ReadError, Reader, Writer};
 use crate::snapshot::full::name_departments;
 use crate::snapshot::load::{self, Found, LoadError, survey};
 use crate::snapshot::policy::Policy;
-use crate::snapshot::read::read_into;
+use crate::snapshot::read::{read_back, read_into};
 use crate::snapshot::rooms::RoomsPayload;
 use crate::snapshot::state::State;
 use crate::tally::{self, Loading, TallyReader, WalkCursor};
@@ -178,8 +178,9 @@ pub fn backup(directory: &Directory, into: &Path) -> Result<State, BackupError> 
         return Err(BackupError::InTheWay(into.to_owned()));
     }
     let (found, rooms) = newest(directory)?;
-    let unfinished = format!("{name}.unfinished");
-    let written = write_all(&place, &unfinished, &rooms, &found.state);
+    // A backup that was killed, or that another process makes, is not in the way.
+    let unfinished = format!("{name}.{}.unfinished", std::process::id());
+    let written = write_rooms(&place, &unfinished, &rooms, &found.state);
     let io = |error| BackupError::Io { what: into.display().to_string(), error };
     if let Err(error) = written {
         let _ = place.remove(&unfinished);
@@ -189,7 +190,7 @@ pub fn backup(directory: &Directory, into: &Path) -> Result<State, BackupError> 
     Ok(found.state)
 }
 
-fn write_all(place: &RealFiles, name: &str, rooms: &TallyReader, state: &State) -> io::Result<()> {
+fn write_rooms(place: &RealFiles, name: &str, rooms: &TallyReader, state: &State) -> io::Result<()> {
     let mut writer = Writer::begin(place.create(name)?, Header { previous: None })?;
     name_departments(&mut writer, rooms, 0, usize::MAX)?;
     let (mut cursor, mut payload) = (WalkCursor::default(), RoomsPayload::default());
@@ -217,9 +218,11 @@ pub fn restore(from: &Path, directory: &Directory) -> Result<State, BackupError>
     }
     let opened = place.open(&file).map_err(ReadError::Io);
     let reader = opened.and_then(|(bytes, source)| Reader::open(bytes, source)).map_err(bad)?;
-    let (state, _) = read_into(reader, FileKind::Full, None, &mut Loading::new(0)).map_err(bad)?;
+    let (state, written) = read_into(reader, FileKind::Full, None, &mut Loading::new(0)).map_err(bad)?;
     let name = FileName { generation: state.generation, kind: FileKind::Full };
-    let copied = copy(&place, &file, directory).and_then(|()| directory.publish(name));
+    let copied = copy(&place, &file, directory)
+        .and_then(|()| read_back(directory, FileKind::Full, 0, &state, written))
+        .and_then(|()| directory.publish(name));
     copied.inspect_err(|_| directory.discard(FileKind::Full)).map_err(io)?;
     Ok(state)
 }
@@ -231,23 +234,11 @@ fn copy(place: &RealFiles, file: &str, directory: &Directory) -> io::Result<()> 
     loop {
         match source.read(&mut bytes) {
             Ok(0) => return copy.sync(),
-            Ok(read) => write_whole(&mut *copy, &bytes[..read])?,
+            Ok(read) => write_all(&mut *copy, &bytes[..read])?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-}
-
-fn write_whole(file: &mut dyn NewFile, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match file.write(bytes) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => bytes = &bytes[written..],
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 /// The directory of a file, and its name.

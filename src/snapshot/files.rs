@@ -45,6 +45,19 @@ pub trait NewFile: Debug + Send {
     fn sync(&mut self) -> io::Result<()>;
 }
 
+/// Writes all of the bytes at the end.
+pub(super) fn write_all(file: &mut dyn NewFile, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// A directory of the real file system.
 #[derive(Debug, Clone)]
 pub struct RealFiles {

@@ -6,7 +6,7 @@
 
 use std::io;
 
-use crate::snapshot::files::NewFile;
+use crate::snapshot::files::{NewFile, write_all};
 use crate::snapshot::format::{
     Digest, END, FOOTER_BYTES, FRAME_BYTES_MAX, FRAME_HEAD_BYTES, FrameKind, Header, Written, encode_header,
     frame_check,
@@ -83,15 +83,7 @@ impl Writer {
     }
 
     fn write_out(&mut self) -> io::Result<()> {
-        let mut rest = &self.gathered[..];
-        while !rest.is_empty() {
-            match self.file.write(rest) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => rest = &rest[written..],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        write_all(&mut *self.file, &self.gathered)?;
         self.unsynced += self.gathered.len();
         self.gathered.clear();
         Ok(())
