@@ -26,11 +26,11 @@ use crate::room::{DepartmentSlot, Room, RoomKey, Timestamp};
 
 use hour::Hour;
 use records::{HOUR_MS, HourNumber, Record, Records};
+use shares::Shares;
 use span::{SPAN_HOURS, Sign, Span};
 use sums::Sums;
 
 pub use records::Place;
-pub use shares::Shares;
 pub use walk::WalkCursor;
 
 /// How many rooms, and how many of them wait for an answer; a part of a sum may
@@ -62,38 +62,59 @@ pub struct Moved {
 ///   └ day ────────── sums
 ///       └ hour ───── sums, and the list of its blocks of records
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Buckets {
     records: Records,
     /// By the span's number, see [`HourNumber::span`].
     spans: BTreeMap<i64, Box<Span>>,
+    /// Whether the sums are kept with every change.
+    is_summed: bool,
+}
+
+impl Default for Buckets {
+    fn default() -> Self {
+        Self { is_summed: true, ..Self::unsummed() }
+    }
 }
 
 impl Buckets {
+    /// Buckets that keep no sums until [`Self::sum_up`]: for filling them with very
+    /// many rooms before anything is asked.
+    pub fn unsummed() -> Self {
+        Self { records: Records::default(), spans: BTreeMap::new(), is_summed: false }
+    }
+
+    /// Adds all rooms up, if they are not; sums are kept from now on.
+    pub fn sum_up(&mut self) {
+        if std::mem::replace(&mut self.is_summed, true) {
+            return;
+        }
+        let mut shares = Shares::default();
+        for (&number, span) in &mut self.spans {
+            span.sum_up(&self.records, number * SPAN_HOURS, &mut shares);
+        }
+    }
+
     /// Counts a room in.
     pub fn add(&mut self, key: RoomKey, room: Room) -> Place {
         let number = HourNumber::of(room.ts);
         let span = self.spans.entry(number.span()).or_default();
-        let place = span.add(&mut self.records, number, Record::new(key, room));
-        span.each_sums(number, |sums| sums.add(room));
+        let place = span.hour_mut(number).push(&mut self.records, number, Record::new(key, room));
+        if self.is_summed {
+            span.each_sums(number, |sums| sums.add(room));
+        }
         place
     }
 
-    /// Counts rooms in, quickest where many of one hour follow each other; `each` is
-    /// told where they stand, in their order.
-    pub fn add_all(
-        &mut self,
-        rooms: &[(RoomKey, Room)],
-        shares: &mut Shares,
-        mut each: impl FnMut(RoomKey, Place),
-    ) {
+    /// The same for many, as long as no sums are kept; quickest where many of one hour
+    /// follow each other. `each` is told where they stand, in their order.
+    pub fn add_unsummed(&mut self, rooms: &[(RoomKey, Room)], mut each: impl FnMut(RoomKey, Place)) {
+        debug_assert!(!self.is_summed, "these rooms would be missing from the sums");
         for rooms in rooms.chunk_by(|(_, one), (_, other)| HourNumber::of(one.ts) == HourNumber::of(other.ts))
         {
             let number = HourNumber::of(rooms[0].1.ts);
             let span = self.spans.entry(number.span()).or_default();
             span.hour_mut(number).extend(&mut self.records, number, rooms, &mut each);
-            shares.fill(rooms.iter().map(|&(_, room)| room));
-            span.each_sums(number, |sums| sums.add_shares(shares));
         }
     }
 
@@ -102,7 +123,9 @@ impl Buckets {
         let number = self.records.hour_of(place);
         let room = self.records.at(place).room(number);
         let span = self.spans.get_mut(&number.span())?;
-        span.each_sums(number, |sums| sums.take_back(room));
+        if self.is_summed {
+            span.each_sums(number, |sums| sums.take_back(room));
+        }
         let from = span.remove(&mut self.records, number, place);
         if span.is_empty() {
             self.spans.remove(&number.span());
@@ -121,6 +144,9 @@ impl Buckets {
         let record = *self.records.at(place);
         let before = record.room(number);
         self.records.set(place, Record::new(record.key(), room));
+        if !self.is_summed {
+            return true;
+        }
         let Some(span) = self.spans.get_mut(&number.span()) else { return true };
         if before.department != room.department {
             span.each_sums(number, |sums| {
@@ -131,6 +157,15 @@ impl Buckets {
             span.each_sums(number, |sums| sums.set_waiting(room.department, room.waiting));
         }
         true
+    }
+
+    /// Brings what stands at these places near. Those of many rooms are fetched at the
+    /// same time, while those of one after the other are waited for each.
+    pub fn read_ahead(&self, places: impl Iterator<Item = Place>) {
+        for place in places {
+            // Without this, what has no effect would be left out.
+            std::hint::black_box((self.room(place), self.key(place)));
+        }
     }
 
     /// The room at this place.

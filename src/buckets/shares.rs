@@ -8,7 +8,7 @@ use crate::room::{DepartmentSlot, Room};
 
 /// Each department's share of some rooms.
 #[derive(Debug, Default)]
-pub struct Shares {
+pub(super) struct Shares {
     sums: Vec<Sum>,
     shares: Vec<(DepartmentSlot, Sum)>,
 }

@@ -7,7 +7,8 @@ use std::ops::Range;
 
 use crate::buckets::Count;
 use crate::buckets::hour::Hour;
-use crate::buckets::records::{HourNumber, Place, Record, Records};
+use crate::buckets::records::{HourNumber, Place, Records};
+use crate::buckets::shares::Shares;
 use crate::buckets::sums::Sums;
 
 const DAY_HOURS: i64 = 24;
@@ -42,15 +43,26 @@ pub(super) struct Day {
 
 impl Span {
     pub(super) fn is_empty(&self) -> bool {
-        self.sums.is_empty()
+        self.days.iter().all(Option::is_none)
     }
 
-    /// Stores the record in its hour; the sums are the caller's to keep.
-    pub(super) fn add(&mut self, records: &mut Records, number: HourNumber, record: Record) -> Place {
-        self.hour_mut(number).push(records, number, record)
+    /// Adds up the rooms of all hours, from none on; the span begins with the hour
+    /// `first`.
+    pub(super) fn sum_up(&mut self, records: &Records, first: i64, shares: &mut Shares) {
+        for (first, day) in (first..).step_by(24).zip(&mut self.days) {
+            let Some(day) = day else { continue };
+            for (number, hour) in (first..).zip(&mut day.hours) {
+                let Some(hour) = hour else { continue };
+                shares.fill(hour.each(records).map(|record| record.room(HourNumber(number))));
+                hour.sums.add_shares(shares);
+                day.sums.add_shares(shares);
+                self.sums.add_shares(shares);
+            }
+        }
     }
 
-    /// The hour, which is there then and must not stay without a room.
+    /// The hour, which is there then and must not stay without a room. The sums are the
+    /// caller's to keep.
     pub(super) fn hour_mut(&mut self, number: HourNumber) -> &mut Hour {
         let (day, hour) = number.inside_span();
         let day = self.days[day].get_or_insert_default();
@@ -65,9 +77,9 @@ impl Span {
         let from = hour.remove(records, hole);
         if hour.rooms() == 0 {
             day.hours[hour_at] = None;
-        }
-        if day.sums.is_empty() {
-            self.days[day_at] = None;
+            if day.hours.iter().all(Option::is_none) {
+                self.days[day_at] = None;
+            }
         }
         from
     }

@@ -64,7 +64,7 @@ impl Books {
     }
 
     /// Makes the room what it is now; `known` is what it was until now.
-    pub(super) fn put(&mut self, id: StoredIdRef<'_>, known: Option<Known>, room: Room) {
+    fn put(&mut self, id: StoredIdRef<'_>, known: Option<Known>, room: Room) {
         self.departments.enter(room.department);
         match known {
             None => self.rooms.add(id, room),
@@ -75,16 +75,7 @@ impl Books {
         }
     }
 
-    /// Makes the room what it is now, or none, whatever was known of it.
-    pub(super) fn change(&mut self, id: StoredIdRef<'_>, room: Option<Room>) {
-        match (self.rooms.get(id), room) {
-            (known, Some(room)) => self.put(id, known, room),
-            (Some(known), None) => self.remove(known),
-            (None, None) => {}
-        }
-    }
-
-    pub(super) fn remove(&mut self, known: Known) {
+    fn remove(&mut self, known: Known) {
         self.rooms.remove(known);
         self.departments.leave(known.room.department);
     }

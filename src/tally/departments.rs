@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::room::{DepartmentId, DepartmentSlot};
+use crate::buckets::Buckets;
+use crate::room::{DepartmentId, DepartmentSlot, Timestamp};
 use crate::tally::Row;
 
 /// Every department that was ever seen, and how many rooms each has now.
@@ -124,6 +125,15 @@ impl Departments {
         if *rooms == 0 && slot != DepartmentSlot::NONE {
             self.inhabited -= 1;
         }
+    }
+
+    /// Counts the rooms of each anew, for rooms that did not enter and leave one by one.
+    pub(super) fn recount(&mut self, buckets: &Buckets) {
+        let mut sums = vec![0; self.slots()];
+        let (from, to) = (Timestamp::MIN, Timestamp::MAX);
+        buckets.count(from, to, None, |slot, count| sums[slot.0 as usize] += count.rooms);
+        self.rooms = sums.into_iter().map(|rooms: i64| u64::try_from(rooms).unwrap_or(0)).collect();
+        self.inhabited = self.rooms[1..].iter().filter(|&&rooms| rooms > 0).count();
     }
 
     /// The department's row of an answer, if it has a share in it.

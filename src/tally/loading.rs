@@ -1,9 +1,11 @@
 //! A tally that is built from what was kept elsewhere, before anyone sees it.
 //!
-//! Owns what is refused of it. Invariant: whatever was put, ledger, buckets and
-//! departments agree, so it takes the place of the present one in one step.
+//! Owns what is refused of it. Nothing is added up while it fills: once at its end,
+//! instead of with every room and every change of one. Invariant: whatever was put,
+//! ledger, buckets and departments agree in the end, so it takes the place of the
+//! present one in one step.
 
-use crate::buckets::Shares;
+use crate::buckets::Buckets;
 use crate::ledger::Intake;
 use crate::room::{PackedId, Room, RoomKey, StoredIdRef};
 use crate::tally::books::Books;
@@ -12,11 +14,10 @@ use crate::tally::books::Books;
 #[derive(Debug)]
 pub struct Loading {
     books: Books,
-    /// Rooms that were put and are yet to be counted, so that those of one hour are
-    /// added up once.
+    /// Rooms that were put and are yet to be entered into their hours, so that those of
+    /// one hour are entered together.
     staged: Vec<(RoomKey, Room)>,
-    shares: Shares,
-    /// Rooms that were counted and are yet to be entered into the ledger.
+    /// Rooms that stand in their hours and are yet to be entered into the ledger.
     intake: Intake,
     limits: Limits,
     /// Whether none of these waits.
@@ -37,8 +38,8 @@ struct Limits {
 /// As many as fit the processor's second memory, with what they are added to.
 const LIMITS: Limits = Limits { staged: 8 * 1024, outdated: 64 * 1024 };
 
-/// As many as fit the processor's nearest memory with what is read for them.
-const CHANGES_MAX: usize = 256;
+/// Enough that waiting for them to be that many costs nothing.
+const CHANGES_MAX: usize = 1024;
 
 /// One record in so many may be of a room that has a later one.
 const OUTDATED_SHARE: usize = 32;
@@ -62,9 +63,9 @@ impl Loading {
     }
 
     fn within(departments: usize, intake: Intake, limits: Limits) -> Self {
-        let (books, staged) = (Books::new(departments), Vec::new());
-        let (shares, changes) = (Shares::default(), Vec::new());
-        Self { books, staged, shares, intake, limits, is_settled: true, changes }
+        let mut books = Books::new(departments);
+        books.rooms.buckets = Buckets::unsummed();
+        Self { books, staged: Vec::new(), intake, limits, is_settled: true, changes: Vec::new() }
     }
 
     /// Says how many rooms there may be in the end, as far as is known by now. It
@@ -90,10 +91,9 @@ impl Loading {
         self.check(room)?;
         self.make_changes();
         self.is_settled = false;
-        self.books.departments.enter(room.department);
         self.staged.push((self.books.rooms.ledger.key(id.normal()), room));
         if self.staged.len() >= self.limits.staged {
-            self.count_staged();
+            self.add_staged();
             self.bound_outdated();
         }
         Ok(())
@@ -112,7 +112,7 @@ impl Loading {
                 }
             }
             // Another text than all that wait.
-            id @ StoredIdRef::Long(_) => self.books.change(id, room),
+            id @ StoredIdRef::Long(_) => self.books.rooms.change(id, room),
         }
         Ok(())
     }
@@ -129,15 +129,12 @@ impl Loading {
     }
 
     fn make_changes(&mut self) {
-        let ids = self.changes.iter().map(|&(packed, _)| StoredIdRef::Packed(packed));
-        self.books.rooms.ledger.read_ahead(ids);
-        for (packed, room) in self.changes.drain(..) {
-            self.books.change(StoredIdRef::Packed(packed), room);
-        }
+        self.books.rooms.change_all(&self.changes);
+        self.changes.clear();
     }
 
-    fn count_staged(&mut self) {
-        self.books.rooms.add_later(&self.staged, &mut self.shares, &mut self.intake);
+    fn add_staged(&mut self) {
+        self.books.rooms.add_later(&self.staged, &mut self.intake);
         self.staged.clear();
     }
 
@@ -155,15 +152,17 @@ impl Loading {
             return;
         }
         self.is_settled = true;
-        self.count_staged();
-        let Books { rooms, departments } = &mut self.books;
-        rooms.settle(&mut self.intake, |gone| departments.leave(gone.department));
+        self.add_staged();
+        self.books.rooms.settle(&mut self.intake);
     }
 
     pub(super) fn into_books(mut self) -> Books {
         self.make_changes();
         self.settle();
-        self.books.departments.sort();
+        let Books { rooms, departments } = &mut self.books;
+        rooms.buckets.sum_up();
+        departments.recount(&rooms.buckets);
+        departments.sort();
         self.books
     }
 }

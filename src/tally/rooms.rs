@@ -3,9 +3,12 @@
 //! Owns every change of either. Invariant: the ledger knows the place of every
 //! record among the buckets, and of no other.
 
-use crate::buckets::{Buckets, Place, Shares};
+use crate::buckets::{Buckets, Place};
 use crate::ledger::{Intake, Ledger};
-use crate::room::{Room, RoomKey, StoredIdRef};
+use crate::room::{PackedId, Room, RoomKey, StoredIdRef};
+
+/// As many as fit the processor's nearest memory with what is read for them.
+const CHANGES_AT_ONCE: usize = 32;
 
 #[derive(Debug, Default)]
 pub(super) struct Rooms {
@@ -40,21 +43,42 @@ impl Rooms {
         }
     }
 
+    /// Makes the room what it is now, or none, whatever was known of it.
+    pub(super) fn change(&mut self, id: StoredIdRef<'_>, room: Option<Room>) {
+        match (self.get(id), room) {
+            (Some(known), Some(room)) => self.restate(id, known, room),
+            (Some(known), None) => self.remove(known),
+            (None, Some(room)) => self.add(id, room),
+            (None, None) => {}
+        }
+    }
+
+    /// The same for many, in their order, quickest where most of them are known: what
+    /// is looked at for all of them is fetched at the same time.
+    pub(super) fn change_all(&mut self, changes: &[(PackedId, Option<Room>)]) {
+        let id = |packed| StoredIdRef::Packed(packed);
+        let mut guesses = [None; CHANGES_AT_ONCE];
+        for changes in changes.chunks(CHANGES_AT_ONCE) {
+            for (guess, &(packed, _)) in guesses.iter_mut().zip(changes) {
+                *guess = self.ledger.guess(id(packed));
+            }
+            self.buckets.read_ahead(guesses[..changes.len()].iter().copied().flatten());
+            changes.iter().for_each(|&(packed, room)| self.change(id(packed), room));
+        }
+    }
+
     /// Makes rooms count, known or not, once they are settled.
-    pub(super) fn add_later(&mut self, rooms: &[(RoomKey, Room)], shares: &mut Shares, intake: &mut Intake) {
+    pub(super) fn add_later(&mut self, rooms: &[(RoomKey, Room)], intake: &mut Intake) {
         let Self { ledger, buckets } = self;
-        buckets.add_all(rooms, shares, |key, place| intake.enter(ledger, key, place));
+        buckets.add_unsummed(rooms, |key, place| intake.enter(ledger, key, place));
         intake.pass_on(ledger, buckets);
     }
 
-    /// Makes all count that was added later, and none twice; `gone` is told of each
-    /// that was added in vain.
-    pub(super) fn settle(&mut self, intake: &mut Intake, mut gone: impl FnMut(Room)) {
+    /// Makes all count that was added later, and none twice.
+    pub(super) fn settle(&mut self, intake: &mut Intake) {
         let mut outdated = intake.settle(&mut self.ledger, &self.buckets);
         while let Some(place) = outdated.pop_first() {
-            let (key, room) = (self.buckets.key(place), self.buckets.room(place));
-            self.ledger.release(key);
-            gone(room);
+            self.ledger.release(self.buckets.key(place));
             match self.buckets.take_back(place) {
                 Some(moved) if outdated.remove(&moved.from) => drop(outdated.insert(moved.to)),
                 Some(moved) => self.ledger.follow(moved),
