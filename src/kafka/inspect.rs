@@ -44,7 +44,7 @@ pub struct Inspection {
 pub async fn inspect(connection: &Connection, now: Timestamp) -> Result<Inspection, OutOfSight> {
     let away = |error: KafkaError| OutOfSight::BrokerAway { reason: error.to_string() };
     let mut looking = Looking::new(connection.clone()).map_err(away)?;
-    let partitions = match looking.look(now) {
+    let partitions = match looking.look_settled(now) {
         LogEvent::Sighted(sighting) => sighting.partitions,
         LogEvent::OutOfSight(why) => return Err(why),
         _ => Vec::new(),

@@ -5,7 +5,7 @@
 //! The identity is asked for last, and no topic's id comes back once the topic is
 //! gone: bounds beside the id that is known are that log's own.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
@@ -25,6 +25,10 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The same for the topic's id: a look is worth more in time than with it.
 const IDENTITY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long partitions may be without a leader until that is told.
+const SETTLING: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// How long the client's queue is listened to after a look.
 const HEARING: Duration = Duration::from_millis(10);
@@ -48,6 +52,25 @@ impl Looking {
     /// Looks once.
     pub(super) fn look(&mut self, at: Timestamp) -> LogEvent {
         let seen = self.sight(at);
+        self.told(seen)
+    }
+
+    /// Looks for whoever looks only once: while partitions have no leader yet, as those
+    /// of a topic that was made a moment ago, it looks again for some seconds.
+    pub(super) fn look_settled(&mut self, at: Timestamp) -> LogEvent {
+        let deadline = Instant::now() + SETTLING;
+        loop {
+            let seen = self.sight(at);
+            let is_settling = seen.as_ref().is_err_and(has_no_leader_yet);
+            if !is_settling || Instant::now() >= deadline {
+                return self.told(seen);
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// What was seen, with the reason that the client gives for what was not.
+    fn told(&self, seen: KafkaResult<Option<Sighting>>) -> LogEvent {
         // Errors of the connection, and their reasons, wait in the client's queue
         // among its log lines until it is polled.
         while self.consumer.poll(HEARING).is_some() {}
@@ -160,6 +183,12 @@ fn is_absent(error: RDKafkaErrorCode) -> bool {
     matches!(error, RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic)
 }
 
+/// A leader is chosen soon.
+fn has_no_leader_yet(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition};
+    matches!(error.rdkafka_error_code(), Some(LeaderNotAvailable | NotLeaderForPartition))
+}
+
 /// The positions as the client wants them.
 pub(super) fn offsets(topic: &str, positions: &[(Partition, NextOffset)]) -> KafkaResult<TopicPartitionList> {
     let mut list = TopicPartitionList::with_capacity(positions.len());
@@ -174,6 +203,8 @@ pub(super) fn offsets(topic: &str, positions: &[(Partition, NextOffset)]) -> Kaf
 mod tests {
     use super::*;
     use crate::kafka::{EmbeddedBroker, Properties};
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::types::RDKafkaRespErr;
 
     fn looking(bootstrap_servers: String) -> Looking {
         let topic = "livechat.rooms".to_owned();
@@ -198,5 +229,24 @@ mod tests {
         let [first, second] = identities;
         assert!(first.cluster.is_some() && first.topic.is_some(), "{first:?}");
         assert_eq!(first, second);
+    }
+
+    #[test]
+    fn a_topic_without_leaders_is_looked_at_again_by_those_who_look_once() {
+        let broker = MockCluster::new(1).unwrap();
+        broker.create_topic("livechat.rooms", 2, 1).unwrap();
+        let no_leader = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION;
+        broker.topic_error("livechat.rooms", no_leader).unwrap();
+        let mut looking = looking(broker.bootstrap_servers());
+        let at = Timestamp::from_millis(0);
+        let seen = looking.look(at);
+        assert!(matches!(seen, LogEvent::OutOfSight(OutOfSight::BrokerAway { .. })), "{seen:?}");
+        std::thread::scope(|scope| {
+            let seen = scope.spawn(|| looking.look_settled(at));
+            std::thread::sleep(3 * LOOK_AGAIN);
+            broker.topic_error("livechat.rooms", RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).unwrap();
+            let seen = seen.join().unwrap();
+            assert!(matches!(seen, LogEvent::Sighted(_)), "{seen:?}");
+        });
     }
 }

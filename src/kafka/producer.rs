@@ -107,7 +107,7 @@ impl Producer {
         let refused = |error: KafkaError| ProduceError::Client(error.to_string());
         let mut looking = Looking::new(connection.clone()).map_err(refused)?;
         let bootstrap_servers = connection.bootstrap_servers.clone();
-        match looking.look(now) {
+        match looking.look_settled(now) {
             LogEvent::OutOfSight(OutOfSight::TopicAbsent) => {
                 return Err(ProduceError::TopicAbsent { bootstrap_servers, topic: connection.topic.clone() });
             }
