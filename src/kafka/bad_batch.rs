@@ -6,23 +6,27 @@
 //! with the batch that has it, so the first offset for which another one comes is
 //! the first behind. It is found in twice as many questions as the number of
 //! records has binary digits, with a client of its own.
+//!
+//! A search that an answer did not reach in time is given up, so that others are
+//! read on, and goes on from the answers that it had when the batch is met again,
+//! with more patience. Invariant: a stop ends it within a tenth of a second.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
+use tokio_util::sync::CancellationToken;
 
 use crate::kafka::canaries::SMALL_FETCHES;
 use crate::kafka::context::Context;
 use crate::kafka::looking::offsets;
 use crate::kafka::native::Queue;
+use crate::kafka::patience::Patience;
 use crate::kafka::{Batch, Connection, FaultKind};
 use crate::log::{NextOffset, Partition};
 
-/// How long one question may take.
-const PATIENCE: Duration = Duration::from_secs(3);
-
-/// Between two looks at the time that is left.
+/// Between two looks at the time that is left, and at whether to stop.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Nothing but the first record is of interest.
@@ -37,39 +41,137 @@ enum Has {
     Other,
 }
 
-/// Asks what the log has at an offset.
-type Ask<'a> = dyn FnMut(i64) -> Result<Has, String> + 'a;
+/// Why it is not known where a batch ends.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unknown {
+    /// The search was told to stop.
+    Stopped,
+    /// No answer came, in the client's words.
+    Unanswered(String),
+}
 
-/// The first offset behind the bad batch that begins at `begin`, and behind those
-/// that follow it at once.
-///
-/// # Errors
-/// In words, when the broker does not answer.
-pub(super) fn end(
-    connection: &Connection,
+impl From<KafkaError> for Unknown {
+    fn from(error: KafkaError) -> Self {
+        Self::Unanswered(error.to_string())
+    }
+}
+
+/// Asks what the log has at an offset.
+type Ask<'a> = dyn FnMut(i64) -> Result<Has, Unknown> + 'a;
+
+/// Searches for ends, one after the other.
+pub(super) struct Search {
+    connection: Connection,
+    stop: CancellationToken,
+    /// For one question.
+    patience: Patience,
+    known: Option<Known>,
+}
+
+/// What was answered about the batch that was searched for last.
+struct Known {
     partition: Partition,
     begin: NextOffset,
-) -> Result<NextOffset, String> {
-    let mut connection = connection.clone();
-    for (name, value) in SMALL_FETCHES {
-        connection.properties.0.insert(name.to_owned(), value.to_owned());
-    }
-    let consumer = connection.consumer(Context::default()).map_err(|error| error.to_string())?;
-    let mut queue = Queue::new(consumer, BATCH_RECORDS);
-    let mut ask = |at| has(&mut queue, &connection.topic, partition, at);
-    let mut behind = search(begin.as_offset(), &mut ask)?;
-    while let Has::Bad(next) = ask(behind)? {
-        // A batch that begins before what is asked for is not another one.
-        if next < behind {
-            break;
+    answers: BTreeMap<i64, Has>,
+}
+
+impl Search {
+    pub(super) fn new(connection: &Connection, stop: CancellationToken) -> Self {
+        let mut connection = connection.clone();
+        for (name, value) in SMALL_FETCHES {
+            connection.properties.0.insert(name.to_owned(), value.to_owned());
         }
-        behind = search(behind, &mut ask)?;
+        Self { connection, stop, patience: Patience::default(), known: None }
     }
-    Ok(NextOffset::at(behind))
+
+    /// The first offset behind the bad batch that begins at `begin`, and behind those
+    /// that follow it at once.
+    ///
+    /// # Errors
+    /// When the broker does not answer in time, or the search is told to stop.
+    pub(super) fn end(&mut self, partition: Partition, begin: NextOffset) -> Result<NextOffset, Unknown> {
+        let known = self.known.take().filter(|known| known.partition == partition && known.begin == begin);
+        let mut known = known.unwrap_or(Known { partition, begin, answers: BTreeMap::new() });
+        let mut client = None;
+        let end = known.end(&mut |at| {
+            let queue = match &mut client {
+                Some(queue) => queue,
+                none => none.insert(self.queue()?),
+            };
+            self.has(queue, partition, at)
+        });
+        self.known = Some(known);
+        match &end {
+            Ok(_) => self.patience.sufficed(),
+            Err(Unknown::Unanswered(_)) => self.patience.ran_out(),
+            Err(Unknown::Stopped) => {}
+        }
+        end
+    }
+
+    /// What was answered holds while the partition is read on, and no longer: another
+    /// log may have come after that.
+    pub(super) fn forget_unless_among(&mut self, partitions: &[(Partition, NextOffset)]) {
+        self.known.take_if(|known| partitions.iter().all(|(partition, _)| *partition != known.partition));
+    }
+
+    fn queue(&self) -> Result<Queue, Unknown> {
+        let consumer = self.connection.patient_consumer(Context::default(), self.patience.doublings())?;
+        Ok(Queue::new(consumer, BATCH_RECORDS))
+    }
+
+    fn has(&self, queue: &mut Queue, partition: Partition, at: i64) -> Result<Has, Unknown> {
+        queue.begin_anew();
+        let start = offsets(&self.connection.topic, &[(partition, NextOffset::at(at))])?;
+        queue.consumer().assign(&start)?;
+        let time = self.patience.time();
+        let deadline = Instant::now() + time;
+        let mut why = format!("no answer within {time:?}");
+        while Instant::now() < deadline {
+            if self.stop.is_cancelled() {
+                return Err(Unknown::Stopped);
+            }
+            let (mut batch, mut found) = (Batch::default(), None);
+            queue.take(PAUSE, &mut batch, |fault| match fault.kind {
+                FaultKind::BadBatch => found = found.or(Some(Has::Bad(fault.at.as_offset()))),
+                // One of another offset is what an earlier question has led to.
+                FaultKind::OutOfRange if fault.at.as_offset() == at => found = found.or(Some(Has::Other)),
+                FaultKind::OutOfRange => {}
+                FaultKind::Other => why = fault.message,
+            });
+            // One thing is taken at a time.
+            let other = (!batch.is_empty()).then_some(Has::Other);
+            if let Some(has) = found.or(other) {
+                return Ok(has);
+            }
+        }
+        Err(Unknown::Unanswered(why))
+    }
+}
+
+impl Known {
+    /// Where the batch and those that follow it at once end; asks for what is not known.
+    fn end(&mut self, ask: &mut Ask<'_>) -> Result<NextOffset, Unknown> {
+        let mut ask = |at| match self.answers.get(&at) {
+            Some(&answer) => Ok(answer),
+            None => ask(at).inspect(|&answer| {
+                self.answers.insert(at, answer);
+            }),
+        };
+        let mut behind = search(self.begin.as_offset(), &mut ask)?;
+        while let Has::Bad(next) = ask(behind)? {
+            // A batch that begins before what is asked for is not another one.
+            if next < behind {
+                break;
+            }
+            behind = search(behind, &mut ask)?;
+        }
+        Ok(NextOffset::at(behind))
+    }
 }
 
 /// The first offset behind the bad batch that begins at `begin`.
-fn search(begin: i64, ask: &mut Ask<'_>) -> Result<i64, String> {
+fn search(begin: i64, ask: &mut Ask<'_>) -> Result<i64, Unknown> {
     let (mut inside, mut step) = (begin, 1_i64);
     let mut behind = loop {
         let at = inside.saturating_add(step);
@@ -92,46 +194,33 @@ fn is_behind(begin: i64, has: Has) -> bool {
     }
 }
 
-fn has(queue: &mut Queue, topic: &str, partition: Partition, at: i64) -> Result<Has, String> {
-    let words = |error: KafkaError| error.to_string();
-    queue.begin_anew();
-    let start = offsets(topic, &[(partition, NextOffset::at(at))]).map_err(words)?;
-    queue.consumer().assign(&start).map_err(words)?;
-    let deadline = Instant::now() + PATIENCE;
-    let mut why = "no answer".to_owned();
-    while Instant::now() < deadline {
-        let (mut batch, mut found) = (Batch::default(), None);
-        queue.take(PAUSE, &mut batch, |fault| match fault.kind {
-            FaultKind::BadBatch => found = found.or(Some(Has::Bad(fault.at.as_offset()))),
-            // One of another offset is what an earlier question has led to.
-            FaultKind::OutOfRange if fault.at.as_offset() == at => found = found.or(Some(Has::Other)),
-            FaultKind::OutOfRange => {}
-            FaultKind::Other => why = fault.message,
-        });
-        // One thing is taken at a time.
-        let other = (!batch.is_empty()).then_some(Has::Other);
-        if let Some(has) = found.or(other) {
-            return Ok(has);
-        }
-    }
-    Err(why)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::thread;
 
-    /// A log of batches that begin at these offsets, bad or not, up to `end`.
+    use super::*;
+    use crate::kafka::Properties;
+
+    const P: Partition = Partition(2);
+
+    /// What a log of batches that begin at these offsets, bad or not, has at an offset.
+    fn has(batches: &[(i64, bool)], end: i64, at: i64) -> Has {
+        match batches.iter().rev().find(|(begin, _)| *begin <= at).filter(|_| at < end) {
+            Some(&(begin, true)) => Has::Bad(begin),
+            _ => Has::Other,
+        }
+    }
+
+    fn known(begin: i64) -> Known {
+        Known { partition: P, begin: NextOffset::at(begin), answers: BTreeMap::new() }
+    }
+
     #[track_caller]
     fn check(batches: &[(i64, bool)], end: i64, begin: i64, expected: i64) {
         let mut asked = 0;
         let mut ask = |at| {
             asked += 1;
-            let batch = batches.iter().rev().find(|(begin, _)| *begin <= at).filter(|_| at < end);
-            Ok(match batch {
-                Some(&(begin, true)) => Has::Bad(begin),
-                _ => Has::Other,
-            })
+            Ok(has(batches, end, at))
         };
         assert_eq!(search(begin, &mut ask), Ok(expected), "{batches:?}");
         assert!(asked < 45, "{asked} questions");
@@ -145,5 +234,64 @@ mod tests {
             check(&[(0, false), (20, true), (behind, true)], behind + 5, 20, behind);
             check(&[(0, false), (20, true)], behind, 20, behind);
         }
+    }
+
+    #[test]
+    fn a_search_that_is_given_up_goes_on_from_its_answers() {
+        let batches = [(0, false), (20, true), (1_000, true), (1_500, false)];
+        let (mut known, mut asked) = (known(20), Vec::new());
+        let mut attempts = 0;
+        let end = loop {
+            attempts += 1;
+            let mut answers_left = 3;
+            let end = known.end(&mut |at| {
+                if answers_left == 0 {
+                    return Err(Unknown::Unanswered("late".to_owned()));
+                }
+                answers_left -= 1;
+                asked.push(at);
+                Ok(has(&batches, 2_000, at))
+            });
+            if let Ok(end) = end {
+                break end;
+            }
+            assert_eq!((end, answers_left), (Err(Unknown::Unanswered("late".to_owned())), 0));
+        };
+        assert_eq!(end, NextOffset::at(1_500));
+        assert!(attempts > 3, "{attempts}");
+        let questions = asked.len();
+        asked.sort_unstable();
+        asked.dedup();
+        assert_eq!(asked.len(), questions, "nothing is asked twice");
+        assert_eq!(known.end(&mut |_| Err(Unknown::Stopped)), Ok(end));
+    }
+
+    fn search_without_a_broker(stop: &CancellationToken) -> Search {
+        // Nothing listens on port 1.
+        let (bootstrap_servers, topic) = ("127.0.0.1:1".to_owned(), "any".to_owned());
+        let connection = Connection { bootstrap_servers, topic, properties: Properties::default() };
+        Search::new(&connection, stop.clone())
+    }
+
+    #[test]
+    fn answers_are_forgotten_with_the_assignment() {
+        let mut search = search_without_a_broker(&CancellationToken::new());
+        let at = |partition| [(Partition(partition), NextOffset::START)];
+        search.known = Some(known(20));
+        search.forget_unless_among(&[at(1), at(2)].concat());
+        assert!(search.known.is_some());
+        search.forget_unless_among(&at(1));
+        assert!(search.known.is_none());
+    }
+
+    #[test]
+    fn a_search_that_nobody_answers_ends_with_a_stop_and_not_with_its_patience() {
+        let stop = CancellationToken::new();
+        let mut search = search_without_a_broker(&stop);
+        thread::scope(|scope| {
+            scope.spawn(|| stop.cancel());
+            assert_eq!(search.end(P, NextOffset::at(20)), Err(Unknown::Stopped));
+        });
+        assert_eq!(search.patience.doublings(), 0);
     }
 }

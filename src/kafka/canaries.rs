@@ -3,6 +3,8 @@
 //! Owns the order that is not answered yet, and a consumer of its own that reads
 //! one record of each partition and nothing else. What was found out stays found
 //! out, so that a log of many partitions is verified in several looks if need be.
+//! The client reads on between the looks: an answer that takes longer than a look
+//! to come over a slow link is on its way all the same, and no look waits for it.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,11 +16,12 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use crate::kafka::context::Context;
 use crate::kafka::looking::offsets;
 use crate::kafka::native::Queue;
+use crate::kafka::patience::Patience;
 use crate::kafka::{Batch, Connection, Fault, FaultKind, Sighting, Verified, VerifyOrder};
 use crate::log::{Canary, CanaryFound, NextOffset, Partition};
 
 /// How long a look's reading may take: the next look waits for it.
-const PATIENCE: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Between two looks at the time that is left.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -41,9 +44,20 @@ pub(super) const SMALL_FETCHES: [(&str, &str); 4] = [
 /// Verifies the records of the latest order.
 pub(super) struct Canaries {
     connection: Connection,
-    /// Made when first needed, and again after a reading that told not all.
-    queue: Option<Queue>,
+    /// For all looks of one client at one order together.
+    patience: Patience,
+    /// Made when first needed, and again after a fault, or with more patience.
+    reading: Option<Reading>,
     open: Option<Open>,
+}
+
+/// The client that reads.
+struct Reading {
+    queue: Queue,
+    /// It was given the open order's records; else it reads nothing.
+    begun: bool,
+    /// How long looks have waited for it since.
+    waited: Duration,
 }
 
 /// An order that is not answered yet.
@@ -57,7 +71,7 @@ struct Open {
 
 impl Canaries {
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, queue: None, open: None }
+        Self { connection, patience: Patience::default(), reading: None, open: None }
     }
 
     /// Takes an order in the place of the one before.
@@ -65,6 +79,9 @@ impl Canaries {
         let VerifyOrder { number, canaries } = order;
         let (wanted, found) = (canaries.into_iter().collect(), BTreeMap::new());
         self.open = Some(Open { number, wanted, found, said: false });
+        if let Some(reading) = &mut self.reading {
+            reading.begun = false;
+        }
     }
 
     pub(super) fn are_ordered(&self) -> bool {
@@ -75,10 +92,9 @@ impl Canaries {
     pub(super) fn verify(&mut self, sighting: &Sighting) -> Option<Verified> {
         let mut open = self.open.take()?;
         open.find_by_bounds(sighting);
-        let missing = open.missing();
         let is_named = sighting.identity.topic.is_some();
-        if !missing.is_empty()
-            && let Err(why) = self.read(&missing, is_named, &mut open.found)
+        if !open.missing().is_empty()
+            && let Err(why) = self.read(&mut open, is_named)
             && !open.said
         {
             open.said = true;
@@ -92,35 +108,36 @@ impl Canaries {
             self.open = Some(open);
             return None;
         }
+        self.reading.take_if(|reading| reading.rest().is_err());
         let canaries = open.found.into_iter().collect();
         Some(Verified { number: open.number, identity: sighting.identity.clone(), canaries })
     }
 
-    /// Takes out of the client's queue what it says while nothing is read, which
-    /// would pile up.
+    /// Takes out of the client's queue what it says between looks, or while the topic is
+    /// out of sight, which would pile up.
     pub(super) fn listen(&mut self) {
-        if let Some(queue) = &mut self.queue {
-            queue.take(Duration::ZERO, &mut Batch::default(), |_| {});
+        let Some(mut reading) = self.reading.take() else { return };
+        let fault = match &mut self.open {
+            Some(open) if reading.begun => reading.look(open, Duration::ZERO).fault,
+            _ => {
+                reading.queue.take(Duration::ZERO, &mut Batch::default(), |_| {});
+                None
+            }
+        };
+        if fault.is_none() {
+            self.reading = Some(reading);
         }
     }
 
-    /// Reads these records; says what kept it from some. Where the broker names the
+    /// Reads what is missing; says what keeps it from some. Where the broker names the
     /// topic, a record that cannot be read any more is as good as absent: nobody could
     /// decide on a log that is the same by its name and damaged where it was read.
-    fn read(
-        &mut self,
-        missing: &[(Partition, Canary)],
-        is_named: bool,
-        found: &mut BTreeMap<Partition, CanaryFound>,
-    ) -> Result<(), String> {
-        let mut queue = match self.queue.take() {
-            Some(queue) => queue,
-            None => self.queue().map_err(|error| error.to_string())?,
-        };
-        let read = read(&mut queue, &self.connection.topic, missing, found);
-        // A client with a fault passes nothing on of that partition any more, and one
-        // that stands still may do better anew: only one that has told all is kept.
-        let (fault, damaged) = read.map_err(|error| error.to_string())?;
+    fn read(&mut self, open: &mut Open, is_named: bool) -> Result<(), String> {
+        let words = |error: KafkaError| error.to_string();
+        let kept = self.reading.take().filter(Reading::is_of_use);
+        let mut reading = kept.map_or_else(|| self.reading(), Ok).map_err(words)?;
+        reading.begin(&self.connection.topic, open).map_err(words)?;
+        let Looked { fault, damaged } = reading.look(open, LOOK);
         for &partition in damaged.iter().filter(|_| is_named) {
             tracing::warn!(
                 topic = self.connection.topic,
@@ -128,25 +145,101 @@ impl Canaries {
                 "the last record that was counted cannot be read any more: its batch does not match its \
                  checksum; it stays counted, and the topic's id vouches for the log"
             );
-            found.insert(partition, CanaryFound::Absent);
+            open.found.insert(partition, CanaryFound::Absent);
         }
-        if let Some(Fault { partition, message, .. }) = fault {
-            let partition = partition.map_or(String::new(), |partition| format!("partition {partition}: "));
-            return Err(format!("{partition}{message}"));
+        // A client with a fault passes nothing on of that partition any more: another one
+        // takes its place.
+        if let Some((partition, message)) = fault {
+            return Err(format!("partition {partition}: {message}"));
         }
-        if missing.iter().any(|(partition, _)| !found.contains_key(partition)) {
-            return Err(format!("the broker sent not all of them within {PATIENCE:?}"));
+        reading.waited += LOOK;
+        let (all_told, time) = (open.missing().is_empty(), self.patience.time());
+        if all_told {
+            self.patience.sufficed();
+        } else if reading.waited >= time {
+            // The next client waits longer for an answer, too.
+            self.patience.ran_out();
+            return Err(format!("the broker sent not all of them within {time:?}"));
         }
-        self.queue = Some(queue);
+        self.reading = Some(reading);
         Ok(())
     }
 
-    fn queue(&self) -> KafkaResult<Queue> {
+    fn reading(&self) -> KafkaResult<Reading> {
         let mut connection = self.connection.clone();
         for (name, value) in SMALL_FETCHES {
             connection.properties.0.insert(name.to_owned(), value.to_owned());
         }
-        Ok(Queue::new(connection.consumer(Context::default())?, BATCH_RECORDS))
+        let consumer = connection.patient_consumer(Context::default(), self.patience.doublings())?;
+        Ok(Reading { queue: Queue::new(consumer, BATCH_RECORDS), begun: false, waited: Duration::ZERO })
+    }
+}
+
+/// What a look at the client has shown beside the records.
+struct Looked {
+    /// A partition that it does not go on with, and the reason.
+    fault: Option<(Partition, String)>,
+    /// The partitions whose batch does not match its checksum.
+    damaged: Vec<Partition>,
+}
+
+impl Reading {
+    /// Whether it can be given records, or has been: not after a bad batch.
+    fn is_of_use(&self) -> bool {
+        self.begun || !self.queue.has_lost_its_place()
+    }
+
+    /// Reads what is missing, unless it does so already.
+    fn begin(&mut self, topic: &str, open: &Open) -> KafkaResult<()> {
+        if !self.begun {
+            let missing = open.missing().into_iter();
+            let starts = missing.map(|(partition, canary)| (partition, NextOffset::at(canary.offset)));
+            self.queue.consumer().assign(&offsets(topic, &starts.collect::<Vec<_>>())?)?;
+            (self.begun, self.waited) = (true, Duration::ZERO);
+        }
+        Ok(())
+    }
+
+    /// Reads nothing more.
+    fn rest(&mut self) -> KafkaResult<()> {
+        self.begun = false;
+        self.queue.consumer().assign(&TopicPartitionList::new())
+    }
+
+    /// Waits until each partition has told, or has a fault of its own, or the time is
+    /// over.
+    fn look(&mut self, open: &mut Open, time: Duration) -> Looked {
+        let deadline = Instant::now() + time;
+        let mut looked = Looked { fault: None, damaged: Vec::new() };
+        let mut waiting = open.missing();
+        while !waiting.is_empty() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let (mut batch, mut faulty) = (Batch::default(), Vec::new());
+            self.queue.take(left.min(PAUSE), &mut batch, |fault| {
+                tracing::debug!(?fault, "while records were verified");
+                let Fault { partition: Some(partition), kind, message, .. } = fault else { return };
+                // Behind a record that was found nothing is of interest.
+                if waiting.iter().all(|(other, _)| *other != partition) {
+                    return;
+                }
+                looked.damaged.extend(Some(partition).filter(|_| kind == FaultKind::BadBatch));
+                looked.fault = Some((partition, message));
+                faulty.push(partition);
+            });
+            waiting.retain(|(partition, canary)| {
+                // What came in front of a fault is as good as without it.
+                let known = find(*partition, canary, &batch);
+                if let Some(known) = known {
+                    open.found.insert(*partition, known);
+                }
+                known.is_none() && !faulty.contains(partition)
+            });
+            if left.is_zero() {
+                break;
+            }
+        }
+        looked.damaged.retain(|partition| !open.found.contains_key(partition));
+        looked
     }
 }
 
@@ -166,45 +259,6 @@ impl Open {
         let missing = self.wanted.iter().filter(|(partition, _)| !self.found.contains_key(partition));
         missing.map(|(&partition, &canary)| (partition, canary)).collect()
     }
-}
-
-/// Reads until each partition has told, or has a fault of its own, or the time is
-/// over; the last fault tells why something may be missing. Also the partitions
-/// whose batch does not match its checksum.
-fn read(
-    queue: &mut Queue,
-    topic: &str,
-    missing: &[(Partition, Canary)],
-    found: &mut BTreeMap<Partition, CanaryFound>,
-) -> Result<(Option<Fault>, Vec<Partition>), KafkaError> {
-    let deadline = Instant::now() + PATIENCE;
-    let starts: Vec<_> =
-        missing.iter().map(|(partition, canary)| (*partition, NextOffset::at(canary.offset))).collect();
-    queue.consumer().assign(&offsets(topic, &starts)?)?;
-    let (mut last_fault, mut damaged): (Option<Fault>, Vec<Partition>) = (None, Vec::new());
-    let mut waiting = missing.to_vec();
-    while !waiting.is_empty() && Instant::now() < deadline {
-        let mut batch = Batch::default();
-        let mut faulty = Vec::new();
-        queue.take(PAUSE, &mut batch, |fault| {
-            faulty.extend(fault.partition);
-            damaged.extend(fault.partition.filter(|_| fault.kind == FaultKind::BadBatch));
-            tracing::debug!(?fault, "while records were verified");
-            last_fault = Some(fault);
-        });
-        waiting.retain(|(partition, canary)| {
-            // What came in front of a fault is as good as without it.
-            let known = find(*partition, canary, &batch);
-            if let Some(known) = known {
-                found.insert(*partition, known);
-            }
-            known.is_none() && !faulty.contains(partition)
-        });
-    }
-    queue.consumer().assign(&TopicPartitionList::new())?;
-    // What came in front of the damage is as good as without it.
-    damaged.retain(|partition| !found.contains_key(partition));
-    Ok((last_fault, damaged))
 }
 
 /// What the records that were read from a canary's offset on say of it.

@@ -16,6 +16,7 @@ mod inspect;
 mod looking;
 #[allow(unsafe_code, reason = "what rdkafka does not expose of librdkafka")]
 mod native;
+mod patience;
 mod producer;
 mod reader;
 mod watch;

@@ -15,10 +15,11 @@ use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, KafkaResult};
 use tokio_util::sync::CancellationToken;
 
+use crate::kafka::bad_batch::{Search, Unknown};
 use crate::kafka::context::Context;
 use crate::kafka::looking::offsets;
 use crate::kafka::native::Queue;
-use crate::kafka::{Batch, Connection, Fault, FaultKind, LogEvent, bad_batch};
+use crate::kafka::{Batch, Connection, Fault, FaultKind, LogEvent};
 use crate::log::{NextOffset, Partition};
 
 /// Records taken at a time. A batch is applied under one lock, for which
@@ -62,7 +63,9 @@ impl Reader {
     ) -> Result<Self, KafkaError> {
         let order = NextOrder::default();
         let queue = queue(&connection, 0)?;
-        let reading = Reading { connection, queue, assignment: 0, order: Arc::clone(&order), events, stop };
+        let search = Search::new(&connection, stop.clone());
+        let order_taken = Arc::clone(&order);
+        let reading = Reading { connection, queue, search, assignment: 0, order: order_taken, events, stop };
         let thread = thread::Builder::new().name("kafka-reader".to_owned()).spawn(move || reading.run());
         let thread = thread.map_err(|error| KafkaError::ClientCreation(error.to_string()))?;
         Ok(Self { order, thread, assigned: Cell::new(0) })
@@ -98,6 +101,7 @@ impl Reader {
 struct Reading<E: From<LogEvent>> {
     connection: Connection,
     queue: Queue,
+    search: Search,
     /// The order that was carried out last.
     assignment: u64,
     order: NextOrder,
@@ -126,28 +130,27 @@ impl<E: From<LogEvent>> Reading<E> {
         if !batch.is_empty() {
             self.tell(LogEvent::Batch(batch))?;
         }
-        let faults = faults.into_iter().filter_map(|fault| self.complete(fault));
-        faults
-            .collect::<Vec<_>>()
-            .into_iter()
-            .try_for_each(|fault| self.tell(LogEvent::Fault(fault, self.assignment)))
+        for fault in faults {
+            if let Some(fault) = self.complete(fault) {
+                self.tell(LogEvent::Fault(fault, self.assignment))?;
+            }
+        }
+        Ok(())
     }
 
     /// Finds out where a bad batch ends. What cannot be found out is met again: the
     /// partition stands still until it is given anew.
-    fn complete(&self, fault: Fault) -> Option<Fault> {
+    fn complete(&mut self, fault: Fault) -> Option<Fault> {
         let (FaultKind::BadBatch, Some(partition)) = (fault.kind, fault.partition) else {
             return Some(fault);
         };
-        if self.stop.is_cancelled() {
-            return None;
-        }
-        match bad_batch::end(&self.connection, partition, fault.at) {
+        match self.search.end(partition, fault.at) {
             Ok(at) => Some(Fault { at, ..fault }),
-            Err(why) => {
+            Err(Unknown::Unanswered(why)) => {
                 tracing::warn!(%partition, "a batch is damaged, and where it ends cannot be found out: {why}");
                 None
             }
+            Err(Unknown::Stopped) => None,
         }
     }
 
@@ -161,6 +164,7 @@ impl<E: From<LogEvent>> Reading<E> {
             self.queue = queue(&self.connection, doublings)?;
         }
         self.assignment = assignment;
+        self.search.forget_unless_among(&partitions);
         self.queue.consumer().assign(&offsets(&self.connection.topic, &partitions)?)
     }
 }

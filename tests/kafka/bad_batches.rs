@@ -3,14 +3,20 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::json;
 
+use crate::behind::node_behind_a_proxy;
 use crate::model::{Event, Model, workload};
 use crate::node::Node;
+use crate::proxy::Way;
 use crate::service::Setup;
 use crate::topic::{Record, Topic};
-use crate::wait::until;
+use crate::wait::{until, within};
+
+/// For a link over which a batch takes longer than the service waits at first.
+const SLOWLY: Duration = Duration::from_mins(2);
 
 /// Sends events as one batch.
 fn send_batch(topic: &Topic, partition: i32, events: &[Event]) {
@@ -115,4 +121,21 @@ fn a_batch_damaged_before_it_is_first_read_stops_its_partition_and_a_rebuild_mee
     until("it is met again", || (service.partition(0)["state"] == "stopped").then_some(()));
     setup.resolve("bad_batch-0-40", "--accept-gap");
     service.agrees_with(&Model::of(&events[40..]));
+}
+
+/// Each batch takes five seconds to come, longer than a first question waits, and what
+/// comes behind the damaged one has to come to know where that ends.
+#[test]
+fn a_damaged_batch_is_told_exactly_over_a_slow_link() {
+    let (proxy, node) = node_behind_a_proxy();
+    let topic = Topic::new(&node.servers(), 1);
+    topic.send_with(&[], [Record::large(1)]);
+    damage(&node.segment(&topic.name, 0));
+    topic.send_with(&[], [Record::large(2)]);
+    proxy.set(Way::Open, Way::Slow(180_000));
+    let service = Setup::new(&topic).through(&proxy.servers()).serve();
+    within(SLOWLY, "the partition is stopped", || (service.partition(0)["state"] == "stopped").then_some(()));
+    let stopped = service.stops(&[0]);
+    assert_eq!((&stopped[0]["stop"], &stopped[0]["from"]), (&json!("bad_batch-0-1"), &json!(0)));
+    assert!(service.logged(&["where it ends cannot be found out"]), "the first question waited for less");
 }

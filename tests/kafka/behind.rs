@@ -15,6 +15,15 @@ use crate::wait::within;
 /// Nothing heals by itself after so long: it hangs.
 const HANG: Duration = Duration::from_secs(30);
 
+/// A node of one's own, and another way to it that can be disturbed.
+pub(crate) fn node_behind_a_proxy() -> (Proxy, Node) {
+    let mut proxy = Proxy::new();
+    let node = Node::behind(proxy.port());
+    node.run();
+    proxy.lead_to(node.behind_port());
+    (proxy, node)
+}
+
 pub(crate) struct Behind {
     pub(crate) service: Service,
     pub(crate) proxy: Proxy,
@@ -29,10 +38,7 @@ pub(crate) struct Behind {
 impl Behind {
     /// A service with these lines in its section `[kafka]`, current.
     pub(crate) fn start(partitions: i32, kafka: &str) -> Self {
-        let mut proxy = Proxy::new();
-        let node = Node::behind(proxy.port());
-        node.run();
-        proxy.lead_to(node.behind_port());
+        let (proxy, node) = node_behind_a_proxy();
         let topic = Topic::new(&node.servers(), partitions);
         let service = Setup::new(&topic).through(&proxy.servers()).kafka(kafka).serve();
         let partitions = usize::try_from(partitions).unwrap();

@@ -7,21 +7,17 @@ use rdkafka::producer::Producer as _;
 use roomtally::log::CanaryFound::{Absent, Other, Same};
 use roomtally::log::{Canary, Partition};
 
+use crate::behind::node_behind_a_proxy;
 use crate::compaction::{COMPACTED, offsets_left};
 use crate::model::{Event, FIRST_TS, workload};
 use crate::node::{self, Node};
+use crate::proxy::Way;
 use crate::topic::{FOR_EVER, Record, Topic};
 use crate::transactions::{begin, transactional};
 use crate::wait::{until, within};
 use crate::watching::{Watching, canary_from};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// As large as records may be by default, nearly, and not to be compressed.
-fn large(seed: usize) -> Record {
-    let noise = (0..900_000_usize).map(|at| at.wrapping_mul(2_654_435_761 + 2 * seed).to_le_bytes()[3]);
-    Record { key: Some(b"large".to_vec()), value: Some(noise.collect()), ..Record::default() }
-}
 
 #[test]
 fn a_record_is_found_and_one_that_was_trimmed_or_never_came_is_absent() {
@@ -129,7 +125,10 @@ fn records_much_larger_than_a_fetch_are_compared_whole_in_every_partition() {
     let node = node::shared();
     let topic = Topic::new(&node.servers(), 3);
     for partition in 0..3 {
-        topic.send_with(&[], [1, 2, 3].map(|seed| Record { partition: Some(partition), ..large(seed) }));
+        topic.send_with(
+            &[],
+            [1, 2, 3].map(|seed| Record { partition: Some(partition), ..Record::large(seed) }),
+        );
     }
     let watching = Watching::of(&topic);
     let canaries = [0, 1, 2].map(|partition| (partition, canary_from(&topic, partition, 1)));
@@ -138,6 +137,22 @@ fn records_much_larger_than_a_fetch_are_compared_whole_in_every_partition() {
     let others = canaries.map(|(partition, canary)| (partition, Canary { hash: 0, ..canary }));
     let (verified, _) = watching.verify(2, &others);
     assert_eq!(verified.canaries, [0, 1, 2].map(|partition| (Partition(partition), Other)));
+}
+
+/// One that takes five seconds to come: longer than a look reads, and longer than the
+/// first client waits for an answer.
+#[test]
+fn a_record_that_comes_over_a_slow_link_is_found_while_looks_go_on() {
+    let (proxy, node) = node_behind_a_proxy();
+    let topic = Topic::new(&node.servers(), 1);
+    topic.send_with(&[], [Record::large(4)]);
+    let canary = canary_from(&topic, 0, 0);
+    proxy.set(Way::Open, Way::Slow(180_000));
+    let watching = Watching::of(&topic.through(&proxy.servers()));
+    watching.order(1, &[(0, canary)]);
+    let (verified, looks) = watching.verified_after_looks();
+    assert_eq!((verified.number, verified.canaries), (1, vec![(Partition(0), Same)]));
+    assert!(looks > 2, "{looks} looks");
 }
 
 #[test]

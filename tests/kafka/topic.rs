@@ -58,6 +58,14 @@ impl ProducerContext for Deliveries {
     }
 }
 
+impl Record {
+    /// Nearly as large as records may be by default, and not to be compressed.
+    pub(crate) fn large(seed: usize) -> Self {
+        let noise = (0..900_000_usize).map(|at| at.wrapping_mul(2_654_435_761 + 2 * seed).to_le_bytes()[3]);
+        Self { key: Some(b"large".to_vec()), value: Some(noise.collect()), ..Self::default() }
+    }
+}
+
 impl From<&Event> for Record {
     fn from(event: &Event) -> Self {
         Self {
@@ -85,6 +93,11 @@ impl Topic {
             ("sasl.password", password.to_owned()),
         ];
         Self { properties, ..self.clone() }
+    }
+
+    /// The same topic by another way.
+    pub(crate) fn through(&self, servers: &str) -> Self {
+        Self { servers: servers.to_owned(), ..self.clone() }
     }
 
     /// A new topic that keeps its records.

@@ -82,6 +82,21 @@ impl Watching {
         })
     }
 
+    /// The same; says how often the topic was seen until then.
+    #[track_caller]
+    pub(crate) fn verified_after_looks(&self) -> (Verified, usize) {
+        let mut looks = 0;
+        let verified = self.event("an order is carried out", |event| match event {
+            LogEvent::Verified(verified) => Some(verified),
+            LogEvent::Sighted(_) => {
+                looks += 1;
+                None
+            }
+            _ => None,
+        });
+        (verified, looks)
+    }
+
     /// Both; says how long it took.
     #[track_caller]
     pub(crate) fn verify(&self, number: u64, canaries: &[(i32, Canary)]) -> (Verified, Duration) {
