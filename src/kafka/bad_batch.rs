@@ -18,7 +18,7 @@ use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use tokio_util::sync::CancellationToken;
 
-use crate::kafka::canaries::SMALL_FETCHES;
+use crate::kafka::canaries::with_small_fetches;
 use crate::kafka::context::Context;
 use crate::kafka::looking::offsets;
 use crate::kafka::native::Queue;
@@ -77,10 +77,7 @@ struct Known {
 
 impl Search {
     pub(super) fn new(connection: &Connection, stop: CancellationToken) -> Self {
-        let mut connection = connection.clone();
-        for (name, value) in SMALL_FETCHES {
-            connection.properties.0.insert(name.to_owned(), value.to_owned());
-        }
+        let connection = with_small_fetches(connection);
         Self { connection, stop, patience: Patience::default(), known: None }
     }
 

@@ -28,6 +28,11 @@ impl Patience {
         self.doublings
     }
 
+    /// Whether it grows no more.
+    pub(super) fn is_longest(&self) -> bool {
+        self.doublings == DOUBLINGS_MAX
+    }
+
     /// Nothing came in this time.
     pub(super) fn ran_out(&mut self) {
         self.doublings = (self.doublings + 1).min(DOUBLINGS_MAX);
@@ -47,11 +52,12 @@ mod tests {
     fn it_doubles_up_to_half_a_minute_and_begins_anew_once_it_sufficed() {
         let mut patience = Patience::default();
         let waited = [(); 6].map(|()| {
-            let seconds = patience.time().as_secs();
+            let waited = (patience.time().as_secs(), patience.is_longest());
             patience.ran_out();
-            seconds
+            waited
         });
-        assert_eq!(waited, [4, 8, 16, 32, 32, 32]);
+        let longest = (32, true);
+        assert_eq!(waited, [(4, false), (8, false), (16, false), longest, longest, longest]);
         patience.sufficed();
         assert_eq!((patience.time(), patience.doublings()), (FIRST, 0));
     }

@@ -139,3 +139,32 @@ fn a_damaged_batch_is_told_exactly_over_a_slow_link() {
     assert_eq!((&stopped[0]["stop"], &stopped[0]["from"]), (&json!("bad_batch-0-1"), &json!(0)));
     assert!(service.logged(&["where it ends cannot be found out"]), "the first question waited for less");
 }
+
+#[test]
+fn that_the_last_record_counted_is_damaged_is_said_once_and_once_that_the_next_one_can_be_read() {
+    let node = Node::start();
+    let topic = Topic::new(&node.servers(), 2);
+    let events = workload(820, 50);
+    send_batch(&topic, 0, &events[..20]);
+    let setup = Setup::new(&topic).often();
+    let service = setup.serve();
+    let counted = |kept: [i64; 2]| until("it is kept", || (setup.kept() == kept).then_some(()));
+    counted([20, 0]);
+    damage(&node.segment(&topic.name, 0));
+    // Each of these is kept after another look at the damaged record.
+    for kept in 1..=3 {
+        send_batch(&topic, 1, &workload(820 + kept, 1)[..1]);
+        counted([20, i64::try_from(kept).unwrap()]);
+    }
+    send_batch(&topic, 0, &events[20..21]);
+    counted([21, 3]);
+    for words in [["WARN", "cannot be read any more"], ["INFO", "can be read again"]] {
+        assert_eq!(
+            service.log().lines().filter(|line| words.iter().all(|word| line.contains(word))).count(),
+            1
+        );
+    }
+    service.agrees_with(&Model::of(
+        &[&events[..21], &workload(821, 1)[..1], &workload(822, 1)[..1], &workload(823, 1)[..1]].concat(),
+    ));
+}
