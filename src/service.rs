@@ -148,7 +148,8 @@ impl Start {
         };
         let cannot = "cannot make the Kafka client";
         let reader = Reader::start(connection.clone(), sender.clone(), self.stop_reading).context(cannot)?;
-        let watch = Watch::start(connection, sender, self.stop_watching, now).context(cannot)?;
+        let read_from = reader.read_from();
+        let watch = Watch::start(connection, read_from, sender, self.stop_watching, now).context(cannot)?;
         let aggregator = Aggregator::new(counting, status, Sources { reader, watch }, snapshots, settings);
         if aggregator.run(events) { Ok(()) } else { Err(anyhow!("a part failed; see the log above")) }
     }

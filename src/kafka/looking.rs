@@ -15,7 +15,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::kafka::context::Context;
 use crate::kafka::native;
-use crate::kafka::{Connection, LogEvent, OutOfSight, PartitionBounds, Sighting};
+use crate::kafka::{Connection, LogEvent, OutOfSight, PartitionBounds, ReadFrom, Sighting};
 use crate::log::{LogIdentity, NextOffset, Partition, TopicId};
 use crate::room::Timestamp;
 
@@ -38,6 +38,9 @@ pub(super) struct Looking {
     connection: Connection,
     consumer: BaseConsumer<Context>,
     context: Context,
+    read_from: ReadFrom,
+    /// It was said that records are read from another cluster, and they are still.
+    said_apart: bool,
     /// It was said that the topic's id is not told, and it has not been since.
     said_untold: bool,
 }
@@ -46,7 +49,13 @@ impl Looking {
     pub(super) fn new(connection: Connection) -> KafkaResult<Self> {
         let context = Context::default();
         let consumer = connection.consumer(context.clone())?;
-        Ok(Self { connection, consumer, context, said_untold: false })
+        let read_from = ReadFrom::default();
+        Ok(Self { connection, consumer, context, read_from, said_apart: false, said_untold: false })
+    }
+
+    /// Looks after these records too: those of another cluster are another log's.
+    pub(super) fn beside(self, read_from: ReadFrom) -> Self {
+        Self { read_from, ..self }
     }
 
     /// Looks once.
@@ -144,11 +153,24 @@ impl Looking {
     }
 
     /// Which log this is, asked of the broker that told of the topic. What it does
-    /// not tell is none: all else of the look is as good without.
+    /// not tell is none: all else of the look is as good without. Where records are
+    /// read from another cluster, it is that one.
     fn identity(&mut self, metadata: &Metadata) -> LogIdentity {
         let topic = self.topic_id(metadata);
         // The answer about the topic has brought the cluster's id along.
-        LogIdentity { cluster: native::cluster_id(self.consumer.client()), topic }
+        let seen = native::cluster_id(self.consumer.client());
+        let read = self.read_from.cluster().filter(|read| seen.as_ref().is_some_and(|seen| seen != read));
+        if let (Some(read), false) = (&read, self.said_apart) {
+            tracing::error!(
+                topic = self.connection.topic,
+                bootstrap_servers = self.connection.bootstrap_servers,
+                "records are read from the cluster {read}, and the topic is looked at in the cluster {}: the \
+                 names lead to two clusters",
+                seen.as_deref().unwrap_or_default()
+            );
+        }
+        self.said_apart = read.is_some();
+        LogIdentity { cluster: read.or(seen), topic }
     }
 
     fn topic_id(&mut self, metadata: &Metadata) -> Option<TopicId> {

@@ -18,6 +18,7 @@ mod looking;
 mod native;
 mod patience;
 mod producer;
+mod read_from;
 mod reader;
 mod watch;
 
@@ -26,6 +27,7 @@ pub use connection::{Connection, Properties, PropertyFault};
 pub use embedded::EmbeddedBroker;
 pub use inspect::{Inspection, inspect};
 pub use producer::{ProduceError, Producer};
+pub use read_from::ReadFrom;
 pub use reader::Reader;
 pub use watch::Watch;
 

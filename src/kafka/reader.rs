@@ -19,7 +19,7 @@ use crate::kafka::bad_batch::{Search, Unknown};
 use crate::kafka::context::Context;
 use crate::kafka::looking::offsets;
 use crate::kafka::native::Queue;
-use crate::kafka::{Batch, Connection, Fault, FaultKind, LogEvent};
+use crate::kafka::{Batch, Connection, Fault, FaultKind, LogEvent, ReadFrom};
 use crate::log::{NextOffset, Partition};
 
 /// Records taken at a time. A batch is applied under one lock, for which
@@ -35,6 +35,7 @@ pub struct Reader {
     order: NextOrder,
     thread: JoinHandle<()>,
     assigned: Cell<u64>,
+    read_from: ReadFrom,
 }
 
 /// What the thread has to do next, if anything: a later order replaces one that
@@ -64,11 +65,25 @@ impl Reader {
         let order = NextOrder::default();
         let queue = queue(&connection, 0)?;
         let search = Search::new(&connection, stop.clone());
-        let order_taken = Arc::clone(&order);
-        let reading = Reading { connection, queue, search, assignment: 0, order: order_taken, events, stop };
+        let read_from = ReadFrom::default();
+        let reading = Reading {
+            connection,
+            queue,
+            search,
+            assignment: 0,
+            order: Arc::clone(&order),
+            read_from: read_from.clone(),
+            events,
+            stop,
+        };
         let thread = thread::Builder::new().name("kafka-reader".to_owned()).spawn(move || reading.run());
         let thread = thread.map_err(|error| KafkaError::ClientCreation(error.to_string()))?;
-        Ok(Self { order, thread, assigned: Cell::new(0) })
+        Ok(Self { order, thread, assigned: Cell::new(0), read_from })
+    }
+
+    /// Which cluster records are read from, now and later.
+    pub fn read_from(&self) -> ReadFrom {
+        self.read_from.clone()
     }
 
     /// Reads these partitions from these positions, and no others. What comes of it
@@ -86,6 +101,9 @@ impl Reader {
     fn give(&self, partitions: Vec<(Partition, NextOffset)>, rebuild: Option<u32>) -> u64 {
         let assignment = self.assigned.get() + 1;
         self.assigned.set(assignment);
+        if partitions.is_empty() {
+            self.read_from.end();
+        }
         let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         let rebuild = rebuild.or(order.as_ref().and_then(|earlier| earlier.rebuild));
         *order = Some(Order { assignment, partitions, rebuild });
@@ -105,6 +123,7 @@ struct Reading<E: From<LogEvent>> {
     /// The order that was carried out last.
     assignment: u64,
     order: NextOrder,
+    read_from: ReadFrom,
     events: SyncSender<E>,
     stop: CancellationToken,
 }
@@ -160,12 +179,21 @@ impl<E: From<LogEvent>> Reading<E> {
 
     fn obey(&mut self, order: Order) -> KafkaResult<()> {
         let Order { assignment, partitions, rebuild } = order;
-        if let Some(doublings) = rebuild.or(self.queue.has_lost_its_place().then_some(0)) {
+        // What a client heard of a cluster before it read may not be so any more.
+        let begins = !partitions.is_empty() && !self.read_from.is_any();
+        let anew = begins || self.queue.has_lost_its_place();
+        if let Some(doublings) = rebuild.or(anew.then_some(0)) {
             self.queue = queue(&self.connection, doublings)?;
         }
         self.assignment = assignment;
         self.search.forget_unless_among(&partitions);
-        self.queue.consumer().assign(&offsets(&self.connection.topic, &partitions)?)
+        self.queue.consumer().assign(&offsets(&self.connection.topic, &partitions)?)?;
+        if partitions.is_empty() {
+            self.read_from.end();
+        } else {
+            self.read_from.begin(self.queue.consumer());
+        }
+        Ok(())
     }
 }
 

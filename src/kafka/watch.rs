@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::kafka::canaries::Canaries;
 use crate::kafka::looking::Looking;
-use crate::kafka::{Connection, LogEvent, VerifyOrder};
+use crate::kafka::{Connection, LogEvent, ReadFrom, VerifyOrder};
 use crate::log::{NextOffset, Partition};
 use crate::room::Timestamp;
 
@@ -35,11 +35,13 @@ pub struct Watch(Arc<Orders>);
 impl Watch {
     /// Starts the thread. It reports until `stop` or until nobody receives; it
     /// is not waited for, since a question to a broker that is away takes long.
+    /// While records are read from another cluster than it sees, it tells of that one.
     ///
     /// # Errors
     /// When the client cannot be made from its properties.
     pub fn start<E: From<LogEvent> + Send + 'static>(
         connection: Connection,
+        read_from: ReadFrom,
         events: SyncSender<E>,
         stop: CancellationToken,
         now: fn() -> Timestamp,
@@ -47,7 +49,7 @@ impl Watch {
         let orders = Arc::<Orders>::default();
         let watching = Watching {
             canaries: Canaries::new(connection.clone()),
-            looking: Looking::new(connection)?,
+            looking: Looking::new(connection)?.beside(read_from),
             orders: Arc::clone(&orders),
             events,
             now,

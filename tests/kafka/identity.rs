@@ -1,15 +1,20 @@
 //! Which log it is that the watching thread sees.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
+use rdkafka::mocking::MockCluster;
+use roomtally::kafka::{LogEvent, Reader};
 use roomtally::log::CanaryFound::{Other, Same};
-use roomtally::log::Partition;
+use roomtally::log::{NextOffset, Partition};
+
+use tokio_util::sync::CancellationToken;
 
 use crate::model::workload;
 use crate::node::{self, Node};
 use crate::topic::{FOR_EVER, Topic};
-use crate::wait::within;
-use crate::watching::{Watching, canary_from};
+use crate::wait::{until, within};
+use crate::watching::{Watching, canary_from, connection};
 
 #[test]
 fn a_topic_made_anew_within_a_second_and_filled_further_has_another_id() {
@@ -70,4 +75,41 @@ fn another_cluster_behind_the_same_address_is_told_by_its_id() {
     let (verified, _) = watching.verify(1, &[(0, canary)]);
     assert_eq!(verified.identity, after);
     assert_eq!(verified.canaries, [(Partition(0), Other)]);
+}
+
+/// As where the names in `bootstrap_servers` lead to two clusters: the reading client has
+/// found one, and the looking client the other.
+#[test]
+fn records_read_from_another_cluster_than_the_one_that_is_seen_are_told_by_its_id() {
+    let clusters = [1, 2].map(|_| MockCluster::new(1).unwrap());
+    let seen = Topic::absent(&clusters[0].bootstrap_servers());
+    let read = seen.through(&clusters[1].bootstrap_servers());
+    for cluster in &clusters {
+        cluster.create_topic(&seen.name, 1, 1).unwrap();
+    }
+    let of_the_read = Watching::of(&read).identity().cluster;
+    let (sender, events) = mpsc::sync_channel::<LogEvent>(100);
+    let stop = CancellationToken::new();
+    let reader = Reader::start(connection(&read), sender, stop.clone()).unwrap();
+    let watching = Watching::beside(&seen, reader.read_from());
+    let of_the_seen = watching.identity().cluster;
+    assert!(of_the_read.is_some() && of_the_seen.is_some() && of_the_read != of_the_seen);
+
+    reader.assign(vec![(Partition(0), NextOffset::START)]);
+    until("the reading client's cluster is told", || {
+        (watching.identity().cluster == of_the_read).then_some(())
+    });
+    let (verified, _) = watching.verify(1, &[]);
+    assert_eq!(verified.identity.cluster, of_the_read, "what was read is not vouched for");
+    reader.assign(Vec::new());
+    assert_eq!(watching.identity().cluster, of_the_seen, "nothing is read");
+    let same = Watching::beside(&read, reader.read_from());
+    reader.assign(vec![(Partition(0), NextOffset::START)]);
+    until("the reading client's cluster is told", || {
+        (watching.identity().cluster == of_the_read).then_some(())
+    });
+    assert_eq!(same.identity().cluster, of_the_read);
+    stop.cancel();
+    drop(events);
+    assert!(reader.join());
 }

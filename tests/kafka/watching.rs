@@ -7,7 +7,7 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 use roomtally::kafka::{
-    Connection, LogEvent, OutOfSight, Properties, Sighting, Verified, VerifyOrder, Watch,
+    Connection, LogEvent, OutOfSight, Properties, ReadFrom, Sighting, Verified, VerifyOrder, Watch,
 };
 use roomtally::log::{Canary, CanaryFound, LogIdentity, NextOffset, Partition};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -26,14 +26,16 @@ pub(crate) struct Watching {
 
 impl Watching {
     pub(crate) fn of(topic: &Topic) -> Self {
-        let connection = Connection {
-            bootstrap_servers: topic.servers.clone(),
-            topic: topic.name.clone(),
-            properties: Properties::default(),
-        };
+        Self::beside(topic, ReadFrom::default())
+    }
+
+    /// Beside the reading of records.
+    pub(crate) fn beside(topic: &Topic, read_from: ReadFrom) -> Self {
+        let connection = connection(topic);
         let (sender, events) = mpsc::sync_channel(1_000);
         let stop = CancellationToken::new();
-        let watch = Watch::start(connection, sender, stop.clone(), roomtally::service::now).unwrap();
+        let watch =
+            Watch::start(connection, read_from, sender, stop.clone(), roomtally::service::now).unwrap();
         Self { watch, events, _stops: stop.drop_guard() }
     }
 
@@ -130,6 +132,14 @@ impl Watching {
                 return found;
             }
         }
+    }
+}
+
+pub(crate) fn connection(topic: &Topic) -> Connection {
+    Connection {
+        bootstrap_servers: topic.servers.clone(),
+        topic: topic.name.clone(),
+        properties: Properties::default(),
     }
 }
 

@@ -6,7 +6,8 @@
 //! position in front of a transaction's markers.
 //!
 //! Safety. The queue is a counted reference that is given back before the
-//! consumer it belongs to is closed (fields drop in order). Each message the
+//! consumer it belongs to is closed (fields drop in order, and whoever shares the
+//! consumer can only prolong its life). Each message the
 //! call hands out is ours until `rd_kafka_message_destroy`, which is called for
 //! exactly those, once, after their bytes have been copied; a message that is an
 //! error carries its text in `payload` and no key. Pointers are read only when
@@ -15,6 +16,7 @@
 use std::ffi::{CStr, c_char};
 use std::ptr;
 use std::slice;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::bindings as native;
@@ -33,7 +35,7 @@ const IF_UNKNOWN_HEADER: &CStr = c"roomtally-if-unknown";
 /// A consumer that is read in batches.
 pub(in crate::kafka) struct Queue {
     source: Owned<native::rd_kafka_queue_t>,
-    consumer: BaseConsumer<Context>,
+    consumer: Arc<BaseConsumer<Context>>,
     messages: Vec<*mut native::rd_kafka_message_t>,
     /// Partitions with a bad batch: the client loses its place in what it has fetched
     /// of them, so nothing behind it is handed on.
@@ -61,10 +63,11 @@ impl Queue {
         // standard error by the client where rdkafka does not take them out.
         // Safety: the client is alive, and the function lives as long as the program.
         unsafe { native::rd_kafka_set_logger(client, Some(log)) };
+        let consumer = Arc::new(consumer);
         Self { source, consumer, messages: vec![ptr::null_mut(); capacity], bad: Vec::new() }
     }
 
-    pub(in crate::kafka) fn consumer(&self) -> &BaseConsumer<Context> {
+    pub(in crate::kafka) fn consumer(&self) -> &Arc<BaseConsumer<Context>> {
         &self.consumer
     }
 
