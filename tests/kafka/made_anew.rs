@@ -4,14 +4,13 @@
 //! the new log is, whether it has more partitions, and how it came there. Cases of
 //! one way share their brokers and run side by side.
 
-use std::sync::Barrier;
-use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::model::{Event, Model, workload};
 use crate::node::{self, Node};
+use crate::parallel::side_by_side;
 use crate::service::{Service, Setup};
 use crate::topic::{FOR_EVER, Record, Topic};
 use crate::wait::{until, within};
@@ -191,25 +190,14 @@ fn refuses_what_does_not_fit(setup: &Setup, id: &str) {
 
 /// Carries out every case side by side; `between` replaces what they share.
 fn check(servers: &str, delete: bool, between: impl FnOnce()) {
-    let cases = cases();
-    let (counted, replaced) = (Barrier::new(cases.len() + 1), Barrier::new(cases.len() + 1));
-    thread::scope(|scope| {
-        for case in cases {
-            let (counted, replaced) = (&counted, &replaced);
-            scope.spawn(move || {
-                let begun = case.begin(servers);
-                counted.wait();
-                replaced.wait();
-                if delete {
-                    begun.topic.delete();
-                }
-                begun.replace();
-                begun.ends_well();
-            });
+    let counted = side_by_side(cases(), |case| case.begin(servers));
+    between();
+    side_by_side(counted, |counted| {
+        if delete {
+            counted.topic.delete();
         }
-        counted.wait();
-        between();
-        replaced.wait();
+        counted.replace();
+        counted.ends_well();
     });
 }
 

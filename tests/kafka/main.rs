@@ -13,6 +13,7 @@ mod behind;
 mod http;
 mod model;
 mod node;
+mod parallel;
 mod program;
 mod proxy;
 mod service;
