@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use crate::model::{Event, Model, workload};
-use crate::node;
 use crate::service::Setup;
 use crate::topic::{Record, Topic};
 use crate::wait::{until, within};
 
 #[test]
 fn partitions_added_while_running_are_found_within_15_s_and_read_from_their_beginning() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 1);
+    let topic = Topic::shared(1);
     let mut events = workload(31, 100);
     topic.send(&events);
     let service = Setup::new(&topic).serve();

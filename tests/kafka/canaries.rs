@@ -10,7 +10,7 @@ use roomtally::log::{Canary, Partition};
 use crate::behind::node_behind_a_proxy;
 use crate::compaction::{COMPACTED, offsets_left};
 use crate::model::{Event, FIRST_TS, workload};
-use crate::node::{self, Node};
+use crate::node::Node;
 use crate::proxy::Way;
 use crate::topic::{FOR_EVER, Record, Topic};
 use crate::transactions::{begin, transactional};
@@ -21,8 +21,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[test]
 fn a_record_is_found_and_one_that_was_trimmed_or_never_came_is_absent() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 1);
+    let topic = Topic::shared(1);
     let events = workload(211, 50);
     topic.send(&events);
     let end = i64::try_from(events.len()).unwrap();
@@ -43,8 +42,7 @@ fn a_record_is_found_and_one_that_was_trimmed_or_never_came_is_absent() {
 
 #[test]
 fn orders_one_after_the_other_are_carried_out_soon() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 4);
+    let topic = Topic::shared(4);
     for partition in 0..4 {
         let to = |event| Record { partition: Some(partition), ..Record::from(event) };
         topic.send_with(&[], workload(212, 1_000).iter().map(to));
@@ -62,8 +60,7 @@ fn orders_one_after_the_other_are_carried_out_soon() {
 
 #[test]
 fn a_record_of_a_topic_made_anew_is_another() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 1);
+    let topic = Topic::shared(1);
     topic.send(&workload(213, 50));
     let watching = Watching::of(&topic);
     let canary = canary_from(&topic, 0, 49);
@@ -77,8 +74,7 @@ fn a_record_of_a_topic_made_anew_is_another() {
 
 #[test]
 fn a_record_that_compaction_has_removed_is_absent() {
-    let node = node::shared();
-    let topic = Topic::with(&node.servers(), 1, &COMPACTED);
+    let topic = Topic::shared_with(1, &COMPACTED);
     let event = |ts| Event::created("room", FIRST_TS + ts, Some("department"));
     topic.send(&[event(0)]);
     topic.send(&[Event::created("other", FIRST_TS, None)]);
@@ -98,8 +94,7 @@ fn a_record_that_compaction_has_removed_is_absent() {
 
 #[test]
 fn a_record_between_the_markers_of_transactions_is_found_and_a_marker_is_none() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 1);
+    let topic = Topic::shared(1);
     let sender = transactional(&topic);
     let ten = |seed| workload(seed, 10).into_iter().take(10).collect::<Vec<_>>();
     for (seed, commits) in [(215, true), (216, false), (217, true)] {
@@ -122,8 +117,7 @@ fn a_record_between_the_markers_of_transactions_is_found_and_a_marker_is_none() 
 
 #[test]
 fn records_much_larger_than_a_fetch_are_compared_whole_in_every_partition() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 3);
+    let topic = Topic::shared(3);
     for partition in 0..3 {
         topic.send_with(
             &[],
@@ -157,8 +151,7 @@ fn a_record_that_comes_over_a_slow_link_is_found_while_looks_go_on() {
 
 #[test]
 fn a_record_in_the_middle_of_a_compressed_batch_is_found() {
-    let node = node::shared();
-    let topic = Topic::with(&node.servers(), 1, &[FOR_EVER, ("compression.type", "zstd")]);
+    let topic = Topic::shared_with(1, &[FOR_EVER, ("compression.type", "zstd")]);
     topic.send_with(
         &[("linger.ms", "500"), ("compression.type", "zstd")],
         workload(218, 500).iter().map(Record::from),

@@ -47,8 +47,7 @@ fn fails(ended: &Ended, words: &[&str]) {
 
 #[test]
 fn a_good_broker_and_topic_pass_without_a_warning() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 4);
+    let topic = Topic::shared(4);
     let events = workload(81, 50);
     topic.send(&events);
     let ended = check_topic(&topic);
@@ -72,8 +71,7 @@ fn retention_by_time_and_by_size_is_warned_of() {
 
 #[test]
 fn compaction_is_warned_of_where_records_update_rooms_in_part() {
-    let node = node::shared();
-    let topic = Topic::with(&node.servers(), 1, &[("cleanup.policy", "compact")]);
+    let topic = Topic::shared_with(1, &[("cleanup.policy", "compact")]);
     topic.send(&[Event::created("r", FIRST_TS, None), Event::tombstone("gone")]);
     let ended = check_topic(&topic);
     assert!(ended.code == Some(0) && !ended.stdout.contains("warn "), "whole rooms are fine: {ended:?}");
@@ -106,8 +104,7 @@ fn keys_that_name_no_room_are_warned_of_over_several_partitions_only() {
 
 #[test]
 fn a_topic_whose_first_records_are_gone_is_warned_of() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 1);
+    let topic = Topic::shared(1);
     topic.send(&workload(83, 10));
     topic.trim(0, 5);
     warns(&topic, &[&topic.name, "gone already"]);

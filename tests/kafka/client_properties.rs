@@ -6,7 +6,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::model::{Event, FIRST_TS, Model, workload};
-use crate::node::{self, Node};
+use crate::node::Node;
 use crate::program::run;
 use crate::service::Setup;
 use crate::topic::{FOR_EVER, Record, Topic};
@@ -26,8 +26,7 @@ const SIGN_IN: [&str; 6] = [
 
 #[test]
 fn a_record_with_the_header_if_unknown_applies_only_to_a_room_not_known() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 1);
+    let topic = Topic::shared(1);
     let created = Event::created("r", FIRST_TS, Some("now"));
     let stale = Event::created("r", FIRST_TS, Some("then"));
     let other = Event::created("other", FIRST_TS, Some("then"));

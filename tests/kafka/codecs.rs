@@ -1,7 +1,6 @@
 //! Every way in which a topic may be compressed.
 
 use crate::model::{Model, workload};
-use crate::node;
 use crate::service::Setup;
 use crate::topic::{FOR_EVER, Topic};
 
@@ -9,8 +8,7 @@ use crate::topic::{FOR_EVER, Topic};
 /// whatever the producer sent.
 #[track_caller]
 fn check(codec: &str) {
-    let node = node::shared();
-    let topic = Topic::with(&node.servers(), 2, &[FOR_EVER, ("compression.type", codec)]);
+    let topic = Topic::shared_with(2, &[FOR_EVER, ("compression.type", codec)]);
     let events = workload(11, 500);
     topic.send(&events);
     let service = Setup::new(&topic).serve();

@@ -5,15 +5,13 @@ use std::time::Duration;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::node;
 use crate::topic::Topic;
 use crate::wait::until;
 use crate::watching::Watching;
 
 #[test]
 fn positions_are_left_with_the_broker_under_the_group_and_later_ones_take_their_place() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 2);
+    let topic = Topic::shared(2);
     let watching = Watching::of(&topic);
     let reader = topic.reader_of_group("roomtally");
     for positions in [[(0, 0), (1, 7)], [(0, 12), (1, 5)]] {

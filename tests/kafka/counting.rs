@@ -1,14 +1,12 @@
 //! The plain case: several partitions, rooms keyed by their ids.
 
 use crate::model::{Model, workload};
-use crate::node;
 use crate::service::Setup;
 use crate::topic::Topic;
 
 #[test]
 fn rooms_over_four_partitions_are_counted_exactly_through_repeats_transfers_and_deletions() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 4);
+    let topic = Topic::shared(4);
     let events = workload(1, 2_000);
     topic.send(&events);
     let bounds = topic.bounds();
@@ -25,8 +23,7 @@ fn rooms_over_four_partitions_are_counted_exactly_through_repeats_transfers_and_
 
 #[test]
 fn events_that_arrive_while_the_service_runs_are_counted() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 4);
+    let topic = Topic::shared(4);
     let service = Setup::new(&topic).serve();
     let mut model = Model::default();
     service.agrees_with(&model);

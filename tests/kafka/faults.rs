@@ -8,11 +8,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::str::FromStr;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::behind::Behind;
+use crate::budget::Budget;
 use crate::model::Random;
 use crate::node::Node;
 use crate::proxy::Way;
@@ -171,19 +171,12 @@ fn last(time: Duration) {
     thread::sleep(time);
 }
 
-fn told<T: FromStr>(name: &str) -> Option<T> {
-    let value = std::env::var(name).ok()?;
-    Some(value.parse().unwrap_or_else(|_| panic!("{name} is no number: {value}")))
-}
-
 #[test]
 fn nothing_is_lost_counted_twice_or_late_whatever_happens_to_the_broker_and_the_way_to_it() {
-    let seed = told("ROOMTALLY_SEED").unwrap_or(1);
-    let minutes = told::<f64>("ROOMTALLY_MINUTES");
-    let until = Instant::now() + Duration::from_secs_f64(minutes.unwrap_or(0.0) * 60.0);
+    let budget = Budget::told();
     let behind = Behind::start(3, "");
-    let lasts_ms_max = if minutes.is_some() { LONG_MS } else { SHORT_MS };
-    let mut campaign = Campaign { behind, random: Random(seed), lasts_ms_max, took: BTreeMap::new() };
+    let lasts_ms_max = if budget.is_long { LONG_MS } else { SHORT_MS };
+    let mut campaign = Campaign { behind, random: Random(budget.seed), lasts_ms_max, took: BTreeMap::new() };
     let only = std::env::var("ROOMTALLY_FAULTS").unwrap_or_default();
     loop {
         let mut faults = FAULTS.to_vec();
@@ -193,9 +186,9 @@ fn nothing_is_lost_counted_twice_or_late_whatever_happens_to_the_broker_and_the_
             let next = campaign.random.below(faults.len());
             campaign.round(faults.swap_remove(next));
         }
-        if Instant::now() >= until {
+        if budget.is_spent() {
             break;
         }
     }
-    eprintln!("{}", campaign.totals(seed));
+    eprintln!("{}", campaign.totals(budget.seed));
 }

@@ -3,14 +3,15 @@
 //! A campaign of cases that a seed decides: `ROOMTALLY_SEED` and
 //! `ROOMTALLY_MINUTES`, without which it is short.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::json;
 
+use crate::budget::Budget;
 use crate::model::{Event, Model, Random, workload};
 use crate::node;
+use crate::parallel::side_by_side;
 use crate::service::{Service, Setup};
 use crate::topic::{Record, Topic};
 use crate::wait::{until, within};
@@ -201,34 +202,22 @@ fn model_of(parts: &[Part]) -> Model {
     Model::of(&parts.iter().flat_map(|part| part.model.clone()).collect::<Vec<_>>())
 }
 
-fn told<T: std::str::FromStr>(name: &str) -> Option<T> {
-    let value = std::env::var(name).ok()?;
-    Some(value.parse().unwrap_or_else(|_| panic!("{name} is no number: {value}")))
-}
-
 #[test]
 fn records_deleted_unread_are_told_exactly_and_counting_goes_on_exactly_where_it_was_decided() {
     let node = node::shared();
-    let seed = told("ROOMTALLY_SEED").unwrap_or(1);
-    let minutes = told::<f64>("ROOMTALLY_MINUTES").unwrap_or(0.0);
-    let until = Instant::now() + Duration::from_secs_f64(minutes * 60.0);
-    let (mut random, mut cases) = (Random(seed), 0);
+    let budget = Budget::told();
+    let (mut random, mut cases) = (Random(budget.seed), 0);
     loop {
-        let servers = node.servers();
-        thread::scope(|scope| {
-            for _ in 0..AT_ONCE {
-                let case = Case::of(&mut random);
-                let servers = &servers;
-                scope.spawn(move || {
-                    let checked = std::panic::catch_unwind(|| case.check(servers));
-                    checked.unwrap_or_else(|_| panic!("{case:?}"));
-                });
-            }
+        let round = [(); AT_ONCE].map(|()| Case::of(&mut random));
+        side_by_side(round, |case| {
+            let checked = std::panic::catch_unwind(|| case.check(&node.servers()));
+            checked.unwrap_or_else(|_| panic!("{case:?}"));
         });
         cases += AT_ONCE;
-        if Instant::now() >= until {
+        if budget.is_spent() {
             break;
         }
     }
+    let seed = budget.seed;
     eprintln!("seed {seed}: {cases} cases of records deleted unread, none told or counted wrong");
 }

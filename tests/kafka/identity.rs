@@ -11,15 +11,14 @@ use roomtally::log::{NextOffset, Partition};
 use tokio_util::sync::CancellationToken;
 
 use crate::model::workload;
-use crate::node::{self, Node};
+use crate::node::Node;
 use crate::topic::{FOR_EVER, Topic};
 use crate::wait::{until, within};
 use crate::watching::{Watching, canary_from, connection};
 
 #[test]
 fn a_topic_made_anew_within_a_second_and_filled_further_has_another_id() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 1);
+    let topic = Topic::shared(1);
     topic.send(&workload(201, 20));
     let watching = Watching::of(&topic);
     let before = watching.identity();

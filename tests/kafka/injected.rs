@@ -4,13 +4,13 @@
 //! requests of a kind with the errors that it was given, one each, and well after
 //! that. After each error everything is counted once and nothing stalls.
 
-use std::thread;
-
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey as Request, RDKafkaRespErr as Code};
 
-use crate::model::{Event, Model, workload};
+use crate::model::workload;
+use crate::parallel::side_by_side;
+use crate::sent::Sent;
 use crate::service::{Service, Setup};
 use crate::topic::{Record, Sender, Topic};
 use crate::wait::until;
@@ -60,8 +60,7 @@ struct Injected {
     /// meant for the service is an answer to it.
     sender: Sender,
     service: Service,
-    model: Model,
-    sent: u64,
+    sent: Sent,
 }
 
 impl Injected {
@@ -71,7 +70,7 @@ impl Injected {
         cluster.create_topic(&topic.name, PARTITIONS, brokers).unwrap();
         let sender = topic.sender(&[]);
         let service = Setup::new(&topic).serve();
-        let mut injected = Self { cluster, topic, sender, service, model: Model::default(), sent: 0 };
+        let mut injected = Self { cluster, topic, sender, service, sent: Sent::default() };
         injected.send(1);
         injected.is_exact_again("at the start");
         injected
@@ -80,12 +79,7 @@ impl Injected {
     fn send(&mut self, seed: u64) {
         let events = workload(seed, 10);
         self.topic.put(&self.sender, events.iter().map(Record::from));
-        self.have_sent(&events);
-    }
-
-    fn have_sent(&mut self, events: &[Event]) {
-        self.sent += events.len() as u64;
-        self.model.take(events);
+        self.sent.take(&events);
     }
 
     /// Waits until everything is applied and a later look at the topic was
@@ -100,10 +94,10 @@ impl Injected {
             let stopped = partitions.iter().find(|of| of["state"] == "stopped");
             assert!(stopped.is_none(), "{what}: {body}");
             let current = status == 200 && partitions.iter().all(|of| of["position"] == of["end"]);
-            (current && self.service.consumed() >= self.sent && self.service.as_of() > after).then_some(())
+            (current && self.service.consumed() >= self.sent.records() && self.service.as_of() > after)
+                .then_some(())
         });
-        assert_eq!(self.service.consumed(), self.sent, "{what}");
-        self.service.answers(&self.model);
+        self.sent.is_exact(&self.service, &what);
     }
 }
 
@@ -111,17 +105,13 @@ impl Injected {
 /// share the errors among them, for most of the time is waiting.
 fn check(request: fn() -> Request, codes: &[&[Code]], times: usize) {
     let codes = codes.concat();
-    thread::scope(|scope| {
-        for codes in codes.chunks(codes.len().div_ceil(SERVICES)) {
-            scope.spawn(move || {
-                let mut injected = Injected::start(1);
-                for (seed, &code) in (2..).zip(codes) {
-                    injected.cluster.request_errors(request(), &vec![code; times]);
-                    injected.send(seed);
-                    injected.is_exact_again(&format!("{code:?}"));
-                    injected.cluster.clear_request_errors(request());
-                }
-            });
+    side_by_side(codes.chunks(codes.len().div_ceil(SERVICES)), |codes| {
+        let mut injected = Injected::start(1);
+        for (seed, &code) in (2..).zip(codes) {
+            injected.cluster.request_errors(request(), &vec![code; times]);
+            injected.send(seed);
+            injected.is_exact_again(&format!("{code:?}"));
+            injected.cluster.clear_request_errors(request());
         }
     });
 }
@@ -158,7 +148,7 @@ fn leaders_that_move_lose_nothing() {
         // A producer of its own each time: whether one finds its leaders is not the question.
         let events = workload(u64::try_from(round).unwrap() + 50, 10);
         injected.topic.send(&events);
-        injected.have_sent(&events);
+        injected.sent.take(&events);
         for partition in 0..PARTITIONS {
             injected.cluster.partition_leader(&injected.topic.name, partition, Some(leader)).unwrap();
         }

@@ -10,12 +10,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expects by failing")]
 
 mod behind;
+mod budget;
 mod http;
+mod load;
 mod model;
 mod node;
 mod parallel;
 mod program;
 mod proxy;
+mod sent;
 mod service;
 mod topic;
 mod wait;

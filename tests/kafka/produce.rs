@@ -8,7 +8,6 @@ use rdkafka::{Offset, TopicPartitionList};
 use tempfile::TempDir;
 
 use crate::model::{Event, FIRST_TS, Model, workload};
-use crate::node;
 use crate::program::{Ended, run, write_lines};
 use crate::service::Setup;
 use crate::topic::Topic;
@@ -48,8 +47,7 @@ pub(crate) fn succeeds(ended: &Ended, acknowledged: usize, read: usize) {
 
 #[test]
 fn ten_thousand_events_from_a_file_are_acknowledged_and_counted() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 4);
+    let topic = Topic::shared(4);
     let events = lines(61, 10_000);
     succeeds(&produce(&topic, values(&events), &[]), 10_000, 10_000);
     let stored: i64 = topic.bounds().into_iter().map(|(_, end)| end).sum();
@@ -59,8 +57,7 @@ fn ten_thousand_events_from_a_file_are_acknowledged_and_counted() {
 
 #[test]
 fn events_from_standard_input_are_acknowledged_and_counted() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 2);
+    let topic = Topic::shared(2);
     let events = lines(62, 100);
     // Empty lines and a last one without its end are no fault.
     let text = values(&events).collect::<Vec<_>>().join("\n\n");
@@ -76,8 +73,7 @@ fn events_from_standard_input_are_acknowledged_and_counted() {
 
 #[test]
 fn history_sent_for_unknown_rooms_only_has_its_header_and_undoes_nothing() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 1);
+    let topic = Topic::shared(1);
     let live = [
         Event::created("moved", FIRST_TS, Some("before")),
         Event::transferred("moved", Some("after")),

@@ -18,8 +18,7 @@ fn fails(ended: &Ended, words: &[&str]) {
 
 #[test]
 fn a_bad_line_ends_the_sending_and_what_was_before_it_is_there() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 2);
+    let topic = Topic::shared(2);
     let events = lines(71, 200);
     let (before, after) = events.split_at(120);
     for (bad, reason) in [
@@ -40,8 +39,7 @@ fn a_bad_line_ends_the_sending_and_what_was_before_it_is_there() {
 
 #[test]
 fn bad_lines_are_left_out_when_told_so() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 2);
+    let topic = Topic::shared(2);
     let events = lines(72, 100);
     let mut text: Vec<_> = values(&events).collect();
     text.insert(50, "rubbish".to_owned());
@@ -69,8 +67,7 @@ fn a_broker_that_is_not_there_or_does_not_answer_is_named_within_half_a_minute()
 
 #[test]
 fn records_that_the_broker_refuses_are_a_failure() {
-    let node = node::shared();
-    let topic = Topic::with(&node.servers(), 1, &[FOR_EVER, ("max.message.bytes", "1000")]);
+    let topic = Topic::shared_with(1, &[FOR_EVER, ("max.message.bytes", "1000")]);
     let large = format!(r#"{{"event":"room-removed","_id":"r","x":"{}"}}"#, "x".repeat(2_000));
     fails(&produce(&topic, [large], &[]), &["1 records were not acknowledged"]);
     assert_eq!(topic.bounds(), [(0, 0)]);
@@ -87,8 +84,7 @@ fn an_absent_topic_is_named_and_not_made() {
 
 #[test]
 fn an_absent_file_is_named() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 1);
+    let topic = Topic::shared(1);
     let arguments =
         ["produce", "--bootstrap-servers", &topic.servers, "--topic", &topic.name, "--file", "no/such/file"];
     fails(&run(Duration::from_secs(30), &arguments, None), &["no/such/file"]);

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::model::{Event, FIRST_TS, Model};
-use crate::node;
 use crate::service::{Service, Setup};
 use crate::topic::{Record, Topic};
 
@@ -76,8 +75,7 @@ fn each_reason_has_its_counter(service: &Service, expected: &BTreeMap<&str, f64>
 
 #[test]
 fn each_reason_to_reject_has_its_counter_and_a_line_with_topic_partition_and_offset() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 2);
+    let topic = Topic::shared(2);
     let good = good();
     let of_good = good.iter().map(|event| Record {
         partition: Some(PARTITION),
@@ -112,8 +110,7 @@ fn each_reason_to_reject_has_its_counter_and_a_line_with_topic_partition_and_off
 
 #[test]
 fn records_of_other_kinds_are_ignored_and_not_refused() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 1);
+    let topic = Topic::shared(1);
     let heartbeat = Record { key: Some(br#"{"_data":"82"}"#.to_vec()), ..Record::default() };
     let closed = Record { partition: None, ..record(Some(b"k"), br#"{"event":"room-closed","_id":5}"#) };
     topic.send_with(&[], [heartbeat, closed]);

@@ -2,14 +2,12 @@
 //! and guarded.
 
 use std::fs;
-use std::sync::atomic::AtomicBool;
-use std::thread;
 
+use crate::load::{is_busy, under_load};
 use crate::model::{Model, workload};
 use crate::node;
 use crate::program::Ended;
 use crate::service::Setup;
-use crate::signals::{Enough, is_busy, pour};
 use crate::topic::Topic;
 use crate::wait::until;
 
@@ -21,15 +19,11 @@ fn is_refused(ended: &Ended, words: &str) {
 
 #[test]
 fn a_state_copied_beside_a_busy_service_and_brought_back_elsewhere_goes_on_exactly() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 3);
+    let topic = Topic::shared(3);
     let (setup, restored) = (Setup::new(&topic).often(), Setup::new(&topic));
-    let enough = AtomicBool::new(false);
     let (backup, other) = (setup.beside("backup"), setup.beside("no-backup"));
     let (backup, other) = (backup.to_str().unwrap(), other.to_str().unwrap());
-    let (service, events) = thread::scope(|scope| {
-        let pouring = scope.spawn(|| pour(&topic, &enough));
-        let enough = Enough(&enough);
+    let (service, events) = under_load(&topic, || {
         let service = setup.serve();
         is_busy(&service);
         until("rooms are kept", || setup.state().filter(|state| state.rooms > 0));
@@ -46,8 +40,7 @@ fn a_state_copied_beside_a_busy_service_and_brought_back_elsewhere_goes_on_exact
         is_refused(&setup.command(&["snapshot", "backup", backup]), "is there already");
         // A state that is there, and a service that counts, are in the way.
         is_refused(&setup.command(&["snapshot", "restore", backup]), "is in use by another process");
-        drop(enough);
-        (service, pouring.join().unwrap())
+        service
     });
     let model = Model::of(&events);
     service.agrees_with(&model);

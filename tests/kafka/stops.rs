@@ -42,8 +42,7 @@ fn stops(service: &Service, number: usize) -> Value {
 
 #[test]
 fn a_first_start_on_a_trimmed_log_counts_what_is_there_and_says_where_it_begins() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 2);
+    let topic = Topic::shared(2);
     let (trimmed, whole) = (workload(101, 50), workload(102, 50));
     send_to(&topic, 0, &trimmed);
     send_to(&topic, 1, &whole);
@@ -65,8 +64,7 @@ fn a_first_start_on_a_trimmed_log_counts_what_is_there_and_says_where_it_begins(
 
 #[test]
 fn a_topic_made_anew_behind_a_gap_that_nobody_decided_on_is_another_log_all_the_same() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 1);
+    let topic = Topic::shared(1);
     let events = workload(104, 100);
     topic.send(&events[..100]);
     let setup = Setup::new(&topic);
@@ -102,8 +100,7 @@ fn a_topic_made_anew_behind_a_gap_that_nobody_decided_on_is_another_log_all_the_
 
 #[test]
 fn records_deleted_before_they_were_read_stop_the_partition_with_their_exact_range() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 2);
+    let topic = Topic::shared(2);
     let (other, events, unread) = (workload(105, 50), workload(106, 100), workload(107, 200));
     send_to(&topic, 1, &other);
     send_to(&topic, 0, &events);
@@ -200,8 +197,7 @@ fn a_topic_that_is_back_with_fewer_partitions_stops_the_service_too() {
 
 #[test]
 fn a_topic_that_was_gone_for_a_while_is_another_however_much_it_has() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 2);
+    let topic = Topic::shared(2);
     let events = workload(110, 50);
     topic.send(&events);
     let service = Setup::new(&topic).serve();

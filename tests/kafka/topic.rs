@@ -13,6 +13,7 @@ use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 
 use crate::model::Event;
+use crate::node::{self, Node};
 use crate::wait::until;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -25,6 +26,8 @@ pub(crate) const FOR_EVER: (&str, &str) = ("retention.ms", "-1");
 pub(crate) struct Topic {
     pub(crate) servers: String,
     pub(crate) name: String,
+    /// The shared node is there for as long as a topic of it is.
+    _node: Option<Arc<Node>>,
     /// How this side signs in, where the node wants it.
     properties: Vec<(&'static str, String)>,
 }
@@ -81,7 +84,7 @@ impl Topic {
     pub(crate) fn absent(servers: &str) -> Self {
         static MADE: AtomicU64 = AtomicU64::new(0);
         let name = format!("livechat.rooms-{}", MADE.fetch_add(1, Ordering::Relaxed));
-        Self { servers: servers.to_owned(), name, properties: Vec::new() }
+        Self { servers: servers.to_owned(), name, _node: None, properties: Vec::new() }
     }
 
     /// The same topic for a user that signs in.
@@ -110,6 +113,18 @@ impl Topic {
         let topic = Self::absent(servers);
         topic.create(partitions, settings);
         topic
+    }
+
+    /// A new topic of the shared node that keeps its records.
+    pub(crate) fn shared(partitions: i32) -> Self {
+        Self::shared_with(partitions, &[FOR_EVER])
+    }
+
+    /// A new topic of the shared node with these settings.
+    pub(crate) fn shared_with(partitions: i32, settings: &[(&str, &str)]) -> Self {
+        let node = node::shared();
+        let topic = Self::with(&node.servers(), partitions, settings);
+        Self { _node: Some(node), ..topic }
     }
 
     pub(crate) fn create(&self, partitions: i32, settings: &[(&str, &str)]) {

@@ -5,7 +5,6 @@ use std::time::Duration;
 use rdkafka::producer::Producer as _;
 
 use crate::model::{Event, Model, workload};
-use crate::node;
 use crate::service::{Service, Setup};
 use crate::topic::{Record, Sender, Topic};
 use crate::wait::until;
@@ -40,8 +39,7 @@ fn nothing_lags(service: &Service) {
 
 #[test]
 fn committed_transactions_count_aborted_ones_do_not_and_their_markers_are_no_lag() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 2);
+    let topic = Topic::shared(2);
     let sender = transactional(&topic);
     let (committed, aborted, last) = (workload(21, 300), workload(22, 300), workload(23, 10));
     begin(&topic, &sender, &committed);
@@ -68,8 +66,7 @@ fn committed_transactions_count_aborted_ones_do_not_and_their_markers_are_no_lag
 
 #[test]
 fn an_open_transaction_does_not_hold_up_what_is_before_it_and_counts_once_committed() {
-    let node = node::shared();
-    let topic = Topic::new(&node.servers(), 1);
+    let topic = Topic::shared(1);
     let (before, within, behind) = (workload(24, 100), workload(25, 100), workload(26, 100));
     topic.send(&before);
     let sender = transactional(&topic);
