@@ -7,6 +7,7 @@
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey as Request, RDKafkaRespErr as Code};
+use roomtally::log::StopReason;
 
 use crate::model::workload;
 use crate::parallel::side_by_side;
@@ -14,6 +15,7 @@ use crate::sent::Sent;
 use crate::service::{Service, Setup};
 use crate::topic::{Record, Sender, Topic};
 use crate::wait::until;
+use crate::watching::Watching;
 
 /// What any request may be answered with for a while. `__TRANSPORT` stands for no
 /// answer: the broker closes the connection.
@@ -136,6 +138,36 @@ fn requests_for_the_ends_that_are_answered_with_errors_for_a_while_stall_nothing
 #[test]
 fn requests_for_the_topic_that_are_answered_with_errors_for_a_moment_stop_nothing() {
     check(|| Request::Metadata, &[&ANY], 2);
+}
+
+/// The broker names the same topic again: however long it did not, nothing was deleted.
+#[test]
+fn a_topic_that_is_absent_and_comes_back_with_its_id_is_read_on_without_a_stop() {
+    let long = "the topic has been deleted";
+    side_by_side([None, Some(long)], |said_of_absence| {
+        let mut injected = Injected::start(1);
+        let Injected { cluster, topic, service, .. } = &injected;
+        let identity = Watching::of(topic).identity();
+        assert!(identity.topic.is_some(), "{identity:?}");
+        cluster.topic_error(&topic.name, Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART).unwrap();
+        until("the absence is noticed", || (service.kafka_state() == "topic_absent").then_some(()));
+        if let Some(said) = said_of_absence {
+            until("it lasts", || service.logged(&[said]).then_some(()));
+        }
+        service.answers(injected.sent.model());
+        cluster.topic_error(&topic.name, Code::RD_KAFKA_RESP_ERR_NO_ERROR).unwrap();
+        assert_eq!(Watching::of(topic).identity(), identity);
+        let what = format!("the topic was absent, long: {}", said_of_absence.is_some());
+        injected.is_exact_again(&what);
+        injected.send(2);
+        injected.is_exact_again(&what);
+        let Injected { service, .. } = &injected;
+        assert_eq!(service.kafka_state(), "connected");
+        for reason in StopReason::ALL {
+            let series = format!("roomtally_integrity_stops_total{{reason=\"{}\"}}", reason.name());
+            assert!(service.metric(&series) == 0.0, "{what}: {series}");
+        }
+    });
 }
 
 #[test]

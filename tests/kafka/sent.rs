@@ -16,6 +16,10 @@ impl Sent {
         self.model.take(events);
     }
 
+    pub(crate) fn model(&self) -> &Model {
+        &self.model
+    }
+
     pub(crate) fn records(&self) -> u64 {
         self.records
     }
