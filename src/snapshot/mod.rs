@@ -8,6 +8,7 @@
 
 mod backup;
 mod changes;
+mod decisions;
 mod directory;
 mod files;
 mod format;

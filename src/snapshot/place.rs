@@ -1,8 +1,6 @@
-//! A data directory on this machine: that it is there, ours alone, and what an
-//! operator left in it.
+//! A data directory on this machine: that it is there, and ours alone.
 //!
-//! Owns the lock and the decisions. A decision is a file without content whose
-//! name says everything, so it is there whole or not at all.
+//! Owns the lock, which holds as long as the process lives and no longer.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -10,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use crate::log::{Decision, StopId};
 use crate::snapshot::directory::Directory;
 use crate::snapshot::files::RealFiles;
 
@@ -20,8 +17,6 @@ const LOCK: &str = "lock";
 /// How often a directory that seems to be in use is looked at again, and when.
 const LOOKS: usize = 5;
 const LOOK: Duration = Duration::from_millis(20);
-
-const UNFINISHED_DECISION: &str = "decision.unfinished";
 
 /// A directory that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -110,43 +105,4 @@ pub fn is_taken(dir: &Path) -> bool {
 
 fn directory(dir: &Path) -> Directory {
     Directory::new(Box::new(RealFiles::new(dir)))
-}
-
-impl Directory {
-    /// Leaves a decision for the service.
-    ///
-    /// # Errors
-    /// When it cannot be written; then there is none.
-    pub fn decide(&self, stop: &StopId, decision: Decision) -> io::Result<()> {
-        let files = self.files();
-        let _ = files.remove(UNFINISHED_DECISION);
-        files.create(UNFINISHED_DECISION)?.sync()?;
-        files.rename(UNFINISHED_DECISION, &decision_name(stop, decision))?;
-        files.sync_names()
-    }
-
-    /// The decisions that were left.
-    ///
-    /// # Errors
-    /// When the directory cannot be read.
-    pub fn decisions(&self) -> io::Result<Vec<(StopId, Decision)>> {
-        let parse = |name: &String| {
-            let (stop, decision) = name.split_once('.')?;
-            Some((StopId::parse(stop)?, Decision::of(decision)?))
-        };
-        Ok(self.files().list()?.iter().filter_map(parse).collect())
-    }
-
-    /// A decision has been carried out, or was none for any stop.
-    ///
-    /// # Errors
-    /// When it cannot be removed; it would be met again.
-    pub fn forget_decision(&self, stop: &StopId, decision: Decision) -> io::Result<()> {
-        self.files().remove(&decision_name(stop, decision))?;
-        self.files().sync_names()
-    }
-}
-
-fn decision_name(stop: &StopId, decision: Decision) -> String {
-    format!("{stop}.{}", decision.name())
 }
