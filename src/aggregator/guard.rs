@@ -24,17 +24,6 @@ pub(super) struct Guard {
     asked_at: Option<Instant>,
 }
 
-/// What the broker shows.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Sight {
-    /// A log, where none was known.
-    First,
-    /// Nothing that speaks against the known one.
-    Same,
-    /// Another log.
-    Other,
-}
-
 /// What an answer says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -58,19 +47,16 @@ impl Guard {
         self.identity.as_ref()
     }
 
-    /// Holds what the broker shows against what is known.
-    pub(super) fn sees(&mut self, identity: &LogIdentity) -> Sight {
-        match &mut self.identity {
-            None => {
-                self.identity = Some(identity.clone());
-                Sight::First
-            }
-            Some(known) if known.may_be(identity) => {
-                known.learn(identity);
-                Sight::Same
-            }
-            Some(_) => Sight::Other,
+    /// Holds what the broker shows against what is known, and learns what was not;
+    /// says whether it may be the log that is counted. The first one is.
+    #[must_use]
+    pub(super) fn sees(&mut self, identity: &LogIdentity) -> bool {
+        let known = self.identity.get_or_insert_default();
+        let may_be = known.may_be(identity);
+        if may_be {
+            known.learn(identity);
         }
+        may_be
     }
 
     /// Whether the broker says by name that this is the known topic: then its
@@ -109,7 +95,7 @@ impl Guard {
 
     /// Takes an answer; what is older than the last doubt says nothing good.
     pub(super) fn hear(&mut self, verified: &Verified) -> Answer {
-        if self.sees(&verified.identity) == Sight::Other {
+        if !self.sees(&verified.identity) {
             return Answer::Other(None);
         }
         let other = verified.canaries.iter().find(|(_, found)| *found == CanaryFound::Other);
@@ -187,12 +173,13 @@ mod tests {
     #[test]
     fn the_first_log_that_is_seen_is_the_one() {
         let mut guard = Guard::default();
-        assert_eq!(guard.sees(&topic(1)), Sight::First);
-        assert_eq!(guard.sees(&topic(1)), Sight::Same);
-        assert_eq!(guard.sees(&LogIdentity::default()), Sight::Same);
-        assert_eq!(guard.sees(&topic(2)), Sight::Other);
+        assert!(guard.sees(&topic(1)));
+        assert!(guard.sees(&topic(1)));
+        assert!(guard.sees(&LogIdentity::default()));
+        assert!(!guard.sees(&topic(2)));
+        assert_eq!(guard.identity(), Some(&topic(1)));
         guard.forget();
-        assert_eq!(guard.sees(&topic(2)), Sight::First);
+        assert!(guard.sees(&topic(2)));
     }
 
     #[test]

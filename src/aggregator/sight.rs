@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use super::Aggregator;
-use super::guard::{Answer, Sight};
+use super::guard::Answer;
 use super::judge::Verdict;
 use crate::kafka::{Fault, FaultKind, OutOfSight, Sighting, Verified};
 use crate::log::{Stop, StopReason};
@@ -29,7 +29,7 @@ impl Aggregator {
         }
         // Asked before anything is learned of this look.
         let surely = self.guard.is_surely(&sighting.identity);
-        if self.guard.sees(&sighting.identity) == Sight::Other {
+        if !self.guard.sees(&sighting.identity) {
             return self.recreated(&sighting.identity, "the broker names another cluster or another topic");
         }
         // Kafka never takes a partition from a topic: one that lacks some is another.
