@@ -168,7 +168,8 @@ fn last_state(mut reader: Reader) -> Result<State, ReadError> {
     state.ok_or(ReadError::Bad("it has no state"))
 }
 
-/// Copies the newest whole state into one file, which is durable when this returns.
+/// Copies the newest whole state into one file, which has been read back and is
+/// durable when this returns.
 ///
 /// # Errors
 /// When there is none, or the file is there already or cannot be written.
@@ -190,7 +191,9 @@ pub fn backup(directory: &Directory, into: &Path) -> Result<State, BackupError> 
     Ok(found.state)
 }
 
-fn write_rooms(place: &RealFiles, name: &str, rooms: &TallyReader, state: &State) -> io::Result<()> {
+/// Writes a backup under a name that says it is unfinished, and reads it as
+/// `restore` would.
+fn write_rooms(place: &dyn Files, name: &str, rooms: &TallyReader, state: &State) -> io::Result<()> {
     let mut writer = Writer::begin(place.create(name)?, Header { previous: None })?;
     name_departments(&mut writer, rooms, 0, usize::MAX)?;
     let (mut cursor, mut payload) = (WalkCursor::default(), RoomsPayload::default());
@@ -202,7 +205,10 @@ fn write_rooms(place: &RealFiles, name: &str, rooms: &TallyReader, state: &State
         writer.frame(FrameKind::Rooms, &[&payload.take()])?;
     }
     writer.frame(FrameKind::State, &[&state.encode()])?;
-    writer.finish().map(drop)
+    let written = writer.finish()?;
+    let opened = place.open(name).map_err(ReadError::Io);
+    let opened = opened.and_then(|(bytes, source)| Reader::open(bytes, source));
+    read_back(opened, FileKind::Full, 0, state, written)
 }
 
 /// Makes a backup the only generation of a directory that has none.
@@ -221,7 +227,7 @@ pub fn restore(from: &Path, directory: &Directory) -> Result<State, BackupError>
     let (state, written) = read_into(reader, FileKind::Full, None, &mut Loading::new(0)).map_err(bad)?;
     let name = FileName { generation: state.generation, kind: FileKind::Full };
     let copied = copy(&place, &file, directory)
-        .and_then(|()| read_back(directory, FileKind::Full, 0, &state, written))
+        .and_then(|()| read_back(directory.reopen(FileKind::Full), FileKind::Full, 0, &state, written))
         .and_then(|()| directory.publish(name));
     copied.inspect_err(|_| directory.discard(FileKind::Full)).map_err(io)?;
     Ok(state)
@@ -250,4 +256,77 @@ fn split(path: &Path) -> Result<(RealFiles, String), BackupError> {
     let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(no_name)?;
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Ok((RealFiles::new(dir), name.to_owned()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::log::{LogIdentity, Positions};
+    use crate::room::Timestamp;
+    use crate::snapshot::files::NewFile;
+
+    /// A disk that says it has written what it was given, and has something else.
+    #[derive(Debug)]
+    struct Liar(RealFiles);
+
+    #[derive(Debug)]
+    struct LyingFile(Box<dyn NewFile>);
+
+    impl Files for Liar {
+        fn list(&self) -> io::Result<Vec<String>> {
+            self.0.list()
+        }
+
+        fn open(&self, name: &str) -> io::Result<(u64, Box<dyn Read + Send>)> {
+            self.0.open(name)
+        }
+
+        fn create(&self, name: &str) -> io::Result<Box<dyn NewFile>> {
+            Ok(Box::new(LyingFile(self.0.create(name)?)))
+        }
+
+        fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+            self.0.rename(from, to)
+        }
+
+        fn remove(&self, name: &str) -> io::Result<()> {
+            self.0.remove(name)
+        }
+
+        fn sync_names(&self) -> io::Result<()> {
+            self.0.sync_names()
+        }
+    }
+
+    impl NewFile for LyingFile {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut other = bytes.to_vec();
+            *other.last_mut().unwrap() ^= 1;
+            self.0.write(&other)
+        }
+
+        fn sync(&mut self) -> io::Result<()> {
+            self.0.sync()
+        }
+    }
+
+    #[test]
+    fn a_backup_is_read_back_before_it_is_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_, rooms) = tally::tally(0);
+        let state = State {
+            generation: 3,
+            topic: "rooms".to_owned(),
+            identity: LogIdentity::default(),
+            positions: Positions::default(),
+            decisions: Vec::new(),
+            written_at: Timestamp::from_millis(0),
+            rooms: 0,
+        };
+        let files = RealFiles::new(dir.path());
+        write_rooms(&files, "well", &rooms, &state).unwrap();
+        let error = write_rooms(&Liar(files), "ill", &rooms, &state).unwrap_err();
+        assert!(error.to_string().starts_with("what was written reads back wrong"), "{error}");
+    }
 }

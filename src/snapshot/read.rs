@@ -105,10 +105,10 @@ pub(super) fn read_into(
     Ok((state, written))
 }
 
-/// Reads a file that is not published yet, before it is relied on; `departments`
-/// are named by what it builds upon.
+/// Reads a file that has just been written and has no name yet, before it is relied
+/// on; `departments` are named by what it builds upon.
 pub(super) fn read_back(
-    directory: &Directory,
+    opened: Result<Reader, ReadError>,
     kind: FileKind,
     departments: usize,
     state: &State,
@@ -120,7 +120,7 @@ pub(super) fn read_back(
             io::Error::new(io::ErrorKind::InvalidData, format!("what was written reads back wrong: {other}"))
         }
     };
-    let mut reader = directory.reopen(kind).map_err(bad)?;
+    let mut reader = opened.map_err(bad)?;
     let read = read_frames(&mut reader, kind, &mut Looker(departments)).map_err(bad)?;
     if reader.finish().map_err(bad)? != written || read != *state {
         return Err(bad(ReadError::Bad("it is another file")));

@@ -268,7 +268,7 @@ impl Store {
         let made = directory.next_generation().and_then(|generation| {
             let state = State { generation, ..cut.state.clone() };
             let written = write(directory, &state)?;
-            read_back(directory, kind, departments, &state, written)?;
+            read_back(directory.reopen(kind), kind, departments, &state, written)?;
             let name = FileName { generation, kind };
             directory.publish(name).inspect_err(|_| directory.unpublish(name))?;
             let published =
