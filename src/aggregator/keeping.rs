@@ -86,7 +86,7 @@ impl Aggregator {
             let partitions = positions.all().map(|(partition, position)| (partition, position.next));
             self.sources.watch.commit(partitions.collect());
             self.settings.metrics.snapshot_took(*took);
-            self.status.snapshot_kept(published.generation, published.written_at, published.bytes);
+            self.status.snapshot_kept(published.generation, published.written_at, published.bytes_in_all);
             tracing::debug!(
                 generation = published.generation,
                 bytes = published.bytes,

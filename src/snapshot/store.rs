@@ -41,6 +41,8 @@ pub struct Published {
     pub generation: u64,
     /// The bytes of its file.
     pub bytes: u64,
+    /// The bytes of all files that it stands in: its own and those it builds upon.
+    pub bytes_in_all: u64,
     /// What its file holds.
     pub kind: FileKind,
     /// When its positions were taken for it.
@@ -216,17 +218,18 @@ impl Store {
 
     fn write_changes(&mut self, cut: &Cut, end: u64) -> io::Result<Published> {
         let Some(base) = self.base else { return Err(io::ErrorKind::NotFound.into()) };
-        let (published, link) = self.make(FileKind::Changes, base.departments, cut, |directory, state| {
-            let file = directory.create(FileKind::Changes)?;
-            let mut writer = Writer::begin(file, Header { previous: Some(base.link) })?;
-            name_departments(&mut writer, &self.rooms, base.departments, cut.departments)?;
-            for changes in self.log.until(end) {
-                let (head, records, texts) = changes.payload();
-                writer.frame(FrameKind::Changes, &[&head, records, texts])?;
-            }
-            writer.frame(FrameKind::State, &[&state.encode()])?;
-            writer.finish()
-        })?;
+        let (mut published, link) =
+            self.make(FileKind::Changes, base.departments, cut, |directory, state| {
+                let file = directory.create(FileKind::Changes)?;
+                let mut writer = Writer::begin(file, Header { previous: Some(base.link) })?;
+                name_departments(&mut writer, &self.rooms, base.departments, cut.departments)?;
+                for changes in self.log.until(end) {
+                    let (head, records, texts) = changes.payload();
+                    writer.frame(FrameKind::Changes, &[&head, records, texts])?;
+                }
+                writer.frame(FrameKind::State, &[&state.encode()])?;
+                writer.finish()
+            })?;
         self.links.note(published.name(), Header { previous: Some(base.link) });
         // A full one may not have what was held back for an earlier cut: before it
         // is forgotten or numbered anew it has to be written there.
@@ -234,6 +237,7 @@ impl Store {
         let changes = self.log.count_until(end);
         let sealed = self.policy.seals(changes, cut.state.rooms);
         let changes_bytes = base.changes_bytes + published.bytes;
+        published.bytes_in_all = base.full_bytes + changes_bytes;
         if sealed || self.policy.asks_for_full(changes_bytes, base.full_bytes) {
             self.base = Some(Base { link, departments: cut.departments, changes_bytes, ..base });
             self.log.forget_until(end);
@@ -271,8 +275,8 @@ impl Store {
             read_back(directory.reopen(kind), kind, departments, &state, written)?;
             let name = FileName { generation, kind };
             directory.publish(name).inspect_err(|_| directory.unpublish(name))?;
-            let published =
-                Published { generation, bytes: written.bytes, kind, written_at: cut.state.written_at };
+            let (bytes, written_at) = (written.bytes, cut.state.written_at);
+            let published = Published { generation, bytes, bytes_in_all: bytes, kind, written_at };
             Ok((published, Link { generation, digest: written.digest }))
         });
         made.inspect_err(|_| directory.discard(kind))

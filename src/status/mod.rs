@@ -158,7 +158,8 @@ impl Status {
         state.settle();
     }
 
-    /// Snapshots are kept, and the newest generation is this one, if there is one.
+    /// Snapshots are kept, and the newest generation is this one, if there is one, as
+    /// for [`Status::snapshot_kept`].
     pub fn snapshots_begin(&self, newest: Option<(u64, Timestamp, u64)>) {
         let mut state = self.state();
         state.snapshot = SnapshotStatus { kept: true, ..SnapshotStatus::default() };
@@ -168,7 +169,7 @@ impl Status {
     }
 
     /// A generation is on disk for good: its number, when it was written, and the
-    /// bytes of its file.
+    /// bytes of all files that it stands in.
     pub fn snapshot_kept(&self, generation: u64, written_at: Timestamp, bytes: u64) {
         self.state().snapshot.took(generation, written_at, bytes);
     }

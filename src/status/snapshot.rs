@@ -12,7 +12,7 @@ pub struct SnapshotStatus {
     pub generation: Option<u64>,
     /// When it was written.
     pub written_at: Option<Timestamp>,
-    /// The bytes of its file.
+    /// The bytes of all files that it stands in, which are what a start reads.
     pub bytes: Option<u64>,
     /// Why the last attempt failed, if it did.
     pub error: Option<String>,

@@ -272,7 +272,7 @@ fn describe_read(recorder: &PrometheusRecorder) {
         (LAG_RECORDS, "Records that can be read and have not been applied."),
         (LAG_SECONDS, "Age of the last applied record while records are behind, else 0."),
         (SNAPSHOT_LAST, "When the newest snapshot was written, in seconds since the epoch."),
-        (SNAPSHOT_BYTES, "Bytes of the newest snapshot's file."),
+        (SNAPSHOT_BYTES, "Bytes of the newest snapshot: its file and those that it builds upon."),
         (NEWEST_ROOM, "Creation time of the newest room that counts, in seconds since the epoch."),
         (NEWEST_RECORD, "Kafka timestamp of the newest record applied, in seconds since the epoch."),
     ] {

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use roomtally::log::{Canary, NextOffset, Partition, Positions};
 use roomtally::room::Timestamp;
-use roomtally::snapshot::{Cut, FileKind, State};
+use roomtally::snapshot::{Cut, Directory, FileKind, State, load};
 
 use crate::disk::{Disk, EIO, Fault};
-use crate::rig::{Dice, Life, Model, TOPIC, World, look};
+use crate::rig::{DEPARTMENTS, Dice, Life, Model, TOPIC, World, look};
 
 fn world(keep: usize, changes_percent_max: u64) -> World {
     let mut world = World::new(5, 40, keep);
@@ -114,4 +114,19 @@ fn a_state_that_no_start_would_take_is_never_published() {
     assert_eq!(disk.contents(), before);
     life.keep().unwrap();
     assert_eq!(look(disk.files()).unwrap(), Some((35, Model::new(&world).digest_at(35))));
+}
+
+#[test]
+fn a_snapshot_is_as_large_when_it_is_written_as_at_the_next_start() {
+    let (disk, world) = (Disk::default(), world(3, 300));
+    let mut life = Life::begin(disk.files(), &world);
+    let mut longest = 0;
+    for _ in 0..20 {
+        life.count(10);
+        let published = life.keep().unwrap();
+        let loaded = load(&Directory::new(disk.files()), DEPARTMENTS, Some(TOPIC)).unwrap();
+        assert_eq!(published.bytes_in_all, loaded.found.unwrap().bytes);
+        longest = longest.max(published.bytes_in_all / published.bytes);
+    }
+    assert!(longest > 2, "no file stood on two others");
 }
