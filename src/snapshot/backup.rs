@@ -1,9 +1,8 @@
-//! Looking at generations, and taking a whole state elsewhere and back.
+//! Taking a whole state elsewhere, and back.
 //!
-//! Owns what the `snapshot` command does. All of it only reads a data directory,
-//! so a service may run beside it; what the service removes meanwhile is no
-//! damage. A backup is one file of the same format as a generation that holds all
-//! rooms, so it is checked as strictly.
+//! Owns backups. To make one only reads a data directory, so a service may run
+//! beside it. A backup is one file of the same format as a generation that holds
+//! all rooms, so it is checked as strictly.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -12,7 +11,7 @@ use crate::snapshot::directory::{Directory, FileKind, FileName};
 use crate::snapshot::files::{Files, RealFiles, write_all};
 use crate::snapshot::format::{FrameKind, Header, ReadError, Reader, Writer};
 use crate::snapshot::full::name_departments;
-use crate::snapshot::load::{self, Found, LoadError, survey};
+use crate::snapshot::load::{self, Found, LoadError};
 use crate::snapshot::policy::Policy;
 use crate::snapshot::read::{read_back, read_into};
 use crate::snapshot::rooms::RoomsPayload;
@@ -59,72 +58,6 @@ pub enum BackupError {
     },
 }
 
-/// What became of one generation when it was checked.
-#[derive(Debug)]
-pub struct Checked {
-    /// Which.
-    pub name: FileName,
-    /// Its state, or what is wrong with it.
-    pub result: Result<State, String>,
-}
-
-/// Checks every generation, the oldest first: each is read with all that it builds
-/// upon, as a start would.
-///
-/// # Errors
-/// When the directory or a file cannot be read, which says nothing of the files.
-pub fn verify(directory: &Directory) -> Result<Vec<Checked>, LoadError> {
-    let surveyed = survey(directory)?;
-    let mut checked: Vec<Checked> = Vec::new();
-    for damaged in &surveyed.damaged {
-        checked.push(Checked { name: damaged.name, result: Err(damaged.why.to_owned()) });
-    }
-    let mut names: Vec<_> = surveyed.links.names().collect();
-    while let Some(name) = names.pop() {
-        let Some(mut chain) = surveyed.links.chain(name) else {
-            let why = "what it builds upon is missing or damaged".to_owned();
-            checked.push(Checked { name, result: Err(why) });
-            continue;
-        };
-        chain.reverse();
-        check_chain(directory, &chain, &mut checked)?;
-    }
-    checked.sort_by_key(|checked| checked.name);
-    Ok(checked)
-}
-
-/// Reads a chain, and notes of each of its files what was not known yet.
-fn check_chain(
-    directory: &Directory,
-    chain: &[FileName],
-    checked: &mut Vec<Checked>,
-) -> Result<(), LoadError> {
-    let mut states = Vec::new();
-    let read =
-        load::read_chain(directory, chain, &mut Loading::new(0), |name, state| states.push((name, state)));
-    let mut note = |name: FileName, result| {
-        if checked.iter().all(|other| other.name != name) {
-            checked.push(Checked { name, result });
-        }
-    };
-    for (name, state) in states {
-        note(name, Ok(state));
-    }
-    match read {
-        Ok(_) => {}
-        Err((name, ReadError::Bad(why))) => {
-            note(name, Err(why.to_owned()));
-            for &newer in chain.iter().filter(|newer| **newer > name) {
-                note(newer, Err(format!("{name}, which it builds upon, is damaged")));
-            }
-        }
-        Err((_, ReadError::Io(error))) if error.kind() == io::ErrorKind::NotFound => {}
-        Err((name, ReadError::Io(error))) => return Err(LoadError::Io { what: name.to_string(), error }),
-        Err((name, ReadError::Newer(version))) => return Err(LoadError::Newer { name, version }),
-    }
-    Ok(())
-}
-
 /// The newest whole state, its rooms ready to be asked.
 ///
 /// # Errors
@@ -138,34 +71,6 @@ pub fn newest(directory: &Directory) -> Result<(Found, TallyReader), BackupError
         }
     }
     Err(BackupError::Nothing)
-}
-
-/// The newest state without its rooms. Its file is whole; what it builds upon is
-/// not looked at.
-///
-/// # Errors
-/// When the directory or a file cannot be read.
-pub fn newest_state(directory: &Directory) -> Result<Option<State>, LoadError> {
-    let io = |error| LoadError::Io { what: "the data directory".to_owned(), error };
-    for name in directory.generations().map_err(io)?.into_iter().rev() {
-        match directory.open(name).and_then(last_state) {
-            Ok(state) => return Ok(Some(state)),
-            Err(ReadError::Newer(version)) => return Err(LoadError::Newer { name, version }),
-            Err(ReadError::Bad(_)) => {}
-            Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(ReadError::Io(error)) => return Err(LoadError::Io { what: name.to_string(), error }),
-        }
-    }
-    Ok(None)
-}
-
-fn last_state(mut reader: Reader) -> Result<State, ReadError> {
-    let mut state = None;
-    while let Some((kind, payload)) = reader.next()? {
-        state = if kind == FrameKind::State { State::decode(payload) } else { None };
-    }
-    reader.finish()?;
-    state.ok_or(ReadError::Bad("it has no state"))
 }
 
 /// Copies the newest whole state into one file, which has been read back and is

@@ -80,6 +80,17 @@ impl Directory {
         Ok(names)
     }
 
+    /// The files that were damaged and are kept under another name.
+    pub(super) fn put_aside_before(&self) -> io::Result<Vec<String>> {
+        let mut names = self.files.list()?;
+        names.retain(|name| {
+            let parts = name.rsplit_once('.');
+            parts.is_some_and(|(name, end)| end.starts_with(BAD) && FileName::parse(name).is_some())
+        });
+        names.sort_unstable();
+        Ok(names)
+    }
+
     /// A number greater than any that was ever used here.
     pub(super) fn next_generation(&self) -> io::Result<u64> {
         let number = |name: &String| name.split_once('.')?.0.parse::<u64>().ok();

@@ -21,8 +21,9 @@ mod read;
 mod rooms;
 mod state;
 mod store;
+mod verify;
 
-pub use backup::{BackupError, Checked, backup, newest, newest_state, restore, verify};
+pub use backup::{BackupError, backup, newest, restore};
 pub use directory::{Directory, FileKind, FileName};
 pub use files::{Files, NewFile, RealFiles};
 pub use format::{ReadError, VERSION};
@@ -33,3 +34,4 @@ pub use policy::Policy;
 pub use rooms::Changes;
 pub use state::{Decided, State};
 pub use store::{Cut, Published, Store};
+pub use verify::{Checked, Inventory, newest_state, take_inventory, verify};

@@ -111,6 +111,39 @@ fn a_topic_whose_first_records_are_gone_is_warned_of() {
 }
 
 #[test]
+fn a_directory_in_use_and_damaged_snapshots_are_warned_of() {
+    let node = node::shared();
+    let topic = Topic::new(&node.servers(), 1);
+    topic.send(&workload(84, 10));
+    let setup = Setup::new(&topic);
+    let service = setup.serve();
+    service.reads_to_the_end();
+    let checked = || {
+        let ended = check(&setup.config("127.0.0.1:0"), &[]);
+        assert_eq!(ended.code, Some(0), "a warning is no failure: {ended:?}");
+        ended
+    };
+    let ended = checked();
+    says(&ended, "warn", &["data directory", "a service runs on it"]);
+    assert!(!ended.stdout.contains("damaged"), "{ended:?}");
+    service.ends();
+    assert!(!checked().stdout.contains("warn "));
+
+    let newest = setup.files().into_iter().rfind(|name| name.starts_with("0000")).unwrap();
+    let path = setup.data().join(&newest);
+    let mut bytes = fs::read(&path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&path, bytes).unwrap();
+    says(&checked(), "warn", &["data directory", &newest, "is damaged", "snapshot verify"]);
+    let service = setup.serve();
+    service.reads_to_the_end();
+    service.ends();
+    let (ended, aside) = (checked(), format!("{newest}.bad"));
+    says(&ended, "warn", &["data directory", "put aside", &aside]);
+    assert!(!ended.stdout.contains("is damaged"), "{ended:?}");
+}
+
+#[test]
 fn an_unreachable_broker_an_absent_topic_and_a_taken_port_are_failures() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     for nowhere in [format!("127.0.0.1:{}", node::free_port()), silent.local_addr().unwrap().to_string()] {

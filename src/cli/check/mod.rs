@@ -1,19 +1,20 @@
 //! `roomtally check`: everything a start needs, looked at one by one.
 
+mod data_directory;
+
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 
 use clap::Args;
 use tokio::net::TcpListener;
 
 use super::{ConfigArgs, Failure, ServiceArgs, say};
+use crate::cli::check::data_directory::Kept;
 use crate::config::Config;
 use crate::decode::{self, Decoded, Record};
 use crate::kafka::{Batch, Inspection, OutOfSight, inspect};
 use crate::room::Change;
 use crate::service;
-use crate::snapshot::{self, Directory, LoadError, PlaceError, State};
 
 /// In capitals, to be seen among the others.
 const FAIL: &str = "FAIL";
@@ -142,7 +143,7 @@ fn warn_of_retention(
             "old records are deleted by size (retention.bytes), however long the service was away; set it to -1",
         )?;
     }
-    if kept.state.is_none() && found.partitions.iter().any(|bounds| bounds.begin.as_offset() > 0) {
+    if kept.state().is_none() && found.partitions.iter().any(|bounds| bounds.begin.as_offset() > 0) {
         findings.warn(topic, "its first records are gone already; what they created is not counted")?;
     }
     Ok(())
@@ -194,80 +195,6 @@ fn keys_without_room(sample: &Batch, _: &decode::Limits) -> usize {
     // A connector's heartbeat has no value, and no room in its key either.
     let with_value = sample.records().filter(|record| record.value.is_some());
     with_value.filter(|record| !decode::key_names_a_room(record.key)).count()
-}
-
-/// What is in the data directory.
-struct Kept {
-    dir: Result<Directory, PlaceError>,
-    state: Option<State>,
-    problem: Option<LoadError>,
-}
-
-impl Kept {
-    fn of(dir: &Path) -> Self {
-        let dir = snapshot::look(dir);
-        let (state, problem) = match dir.as_ref().map(snapshot::newest_state) {
-            Ok(Ok(state)) => (state, None),
-            Ok(Err(error)) => (None, Some(error)),
-            Err(_) => (None, None),
-        };
-        Self { dir, state, problem }
-    }
-
-    /// How old the newest snapshot is.
-    fn age_ms(&self) -> Option<i64> {
-        let written_at = self.state.as_ref()?.written_at;
-        Some((service::now().as_millis() - written_at.as_millis()).max(0))
-    }
-
-    fn tell(&self, config: &Config, findings: &mut Findings) -> io::Result<()> {
-        let dir = &config.snapshot.dir;
-        let name = format!("data directory {}", dir.display());
-        if let Err(error) = &self.dir {
-            return findings.fail(&name, &error.to_string());
-        }
-        if let Some(error) = &self.problem {
-            return findings.fail(&name, &error.to_string());
-        }
-        // A file made and removed again is the only sure sign.
-        let probe = dir.join(format!(".roomtally-check-{}", std::process::id()));
-        let tried = std::fs::OpenOptions::new().write(true).create_new(true).open(&probe);
-        if let Err(error) = tried.and_then(|_| std::fs::remove_file(&probe)) {
-            return findings.fail(&name, &format!("cannot be written to: {error}"));
-        }
-        match &self.state {
-            None => findings.fine(&name, "can be written to, and holds no snapshot yet"),
-            Some(state) if state.topic != config.kafka.topic => findings.fail(
-                &name,
-                &format!(
-                    "holds rooms of the topic {}; name that with --topic, or another directory with --data-dir",
-                    state.topic
-                ),
-            ),
-            Some(State { generation, rooms, written_at, .. }) => {
-                let text = format!("generation {generation}, {rooms} rooms, written at {written_at}");
-                findings.fine(&name, &format!("can be written to, and holds {text}"))?;
-                self.warn_of_stops(&name, findings)
-            }
-        }
-    }
-
-    fn warn_of_stops(&self, name: &str, findings: &mut Findings) -> io::Result<()> {
-        let mut ids: Vec<_> = self
-            .state
-            .iter()
-            .flat_map(|state| state.positions.stops())
-            .map(|(_, stop)| stop.id.as_str())
-            .collect();
-        ids.dedup();
-        for id in ids {
-            findings.warn(
-                name,
-                &format!("counting is stopped ({id}) until somebody decides; see `roomtally resolve`"),
-            )?;
-        }
-        Ok(())
-    }
 }
 
 async fn address(listen: SocketAddr, findings: &mut Findings) -> io::Result<()> {
