@@ -33,7 +33,7 @@ impl Aggregator {
 
     fn decide(&mut self, stop: StopId, decision: Decision) {
         // A generation that does not know of the decision must not end it.
-        self.settle_snapshots();
+        self.snapshots.reject();
         let stops = self.counting.positions().stops().filter(|(_, found)| found.id == stop);
         let held: Vec<_> = stops.map(|(partition, found)| (partition, found.clone())).collect();
         let Some(reason) = held.first().map(|(_, found)| found.reason) else {

@@ -59,14 +59,6 @@ impl Aggregator {
         }
     }
 
-    /// Waits until nothing of a snapshot is on its way: what comes after is of other
-    /// positions.
-    pub(super) fn settle_snapshots(&mut self) {
-        self.snapshots.settle();
-        self.hear_of_snapshots();
-        self.snapshots.reject();
-    }
-
     fn hear_of_snapshot(&mut self, kept: &Kept) {
         match kept {
             Kept::Visited(waits) => {
@@ -74,25 +66,26 @@ impl Aggregator {
                     self.settings.metrics.counting_waited(*wait);
                 }
             }
-            Kept::Failed(error) | Kept::Stumbled(error) => self.say_failed(error),
+            Kept::Failed(_, error) | Kept::Stumbled(error) => self.say_failed(error),
             Kept::Ended => {
                 tracing::error!("the thread that writes snapshots ended unexpectedly");
                 self.failed = true;
             }
-            Kept::Published(..) | Kept::NotYet => {}
+            Kept::Published(_, published, took) => {
+                self.settings.metrics.snapshot_took(*took);
+                self.status.snapshot_kept(published.generation, published.written_at, published.bytes_in_all);
+                tracing::debug!(
+                    generation = published.generation,
+                    bytes = published.bytes,
+                    full = published.kind == FileKind::Full,
+                    "snapshot kept"
+                );
+            }
+            Kept::NotYet(_) => {}
         }
-        let positions = self.snapshots.hear(kept);
-        if let (Some(positions), Kept::Published(published, took)) = (positions, kept) {
+        if let Some(positions) = self.snapshots.hear(kept) {
             let partitions = positions.all().map(|(partition, position)| (partition, position.next));
             self.sources.watch.commit(partitions.collect());
-            self.settings.metrics.snapshot_took(*took);
-            self.status.snapshot_kept(published.generation, published.written_at, published.bytes_in_all);
-            tracing::debug!(
-                generation = published.generation,
-                bytes = published.bytes,
-                full = published.kind == FileKind::Full,
-                "snapshot kept"
-            );
         }
         self.read_if_allowed();
     }

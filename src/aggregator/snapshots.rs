@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use crate::log::{Decision, Positions, StopId};
-use crate::snapshot::{Changes, Cut, Decided, Directory, Keeper, Kept, LoadError, Loaded};
+use crate::snapshot::{Changes, Cut, CutNumber, Decided, Directory, Keeper, Kept, LoadError, Loaded};
 
 /// Changes are handed on in parts of so many.
 pub(super) const PART: usize = 16 * 1024;
@@ -31,7 +31,10 @@ pub struct SnapshotSettings {
 #[derive(Debug)]
 pub(super) struct Snapshots {
     settings: Option<SnapshotSettings>,
+    /// The last cut, until it is heard what became of it.
     cut: Option<Taken>,
+    /// Whether there is a generation, of these positions or others.
+    is_any_kept: bool,
     last: Option<Instant>,
     urgent: bool,
     /// Whether the last attempt failed.
@@ -42,6 +45,7 @@ pub(super) struct Snapshots {
 
 #[derive(Debug)]
 struct Taken {
+    number: CutNumber,
     /// The question whose answer vouches for it.
     question: u64,
     positions: Positions,
@@ -50,7 +54,9 @@ struct Taken {
 
 impl Snapshots {
     pub(super) fn new(settings: Option<SnapshotSettings>) -> Self {
-        Self { settings, cut: None, last: None, urgent: false, failed: false, carried_out: Vec::new() }
+        let is_any_kept = settings.as_ref().is_some_and(|settings| settings.kept.is_some());
+        let (cut, last, carried_out) = (None, None, Vec::new());
+        Self { settings, cut, is_any_kept, last, urgent: false, failed: false, carried_out }
     }
 
     /// Whether the log may be read: a first generation, which says which log it is,
@@ -99,9 +105,10 @@ impl Snapshots {
     /// for it.
     pub(super) fn cut(&mut self, cut: Cut, question: u64, now: Instant) {
         let Some(settings) = &mut self.settings else { return };
-        self.cut = Some(Taken { question, positions: cut.state.positions.clone(), confirmed: false });
+        let positions = cut.state.positions.clone();
+        let number = settings.keeper.cut(cut);
+        self.cut = Some(Taken { number, question, positions, confirmed: false });
         (self.last, self.urgent) = (Some(now), false);
-        settings.keeper.cut(cut);
     }
 
     /// The question of this number was answered well.
@@ -110,7 +117,7 @@ impl Snapshots {
             && question >= cut.question
             && !std::mem::replace(&mut cut.confirmed, true)
         {
-            settings.keeper.confirm();
+            settings.keeper.confirm(cut.number);
         }
     }
 
@@ -119,14 +126,8 @@ impl Snapshots {
         self.settings.as_ref()?.keeper.hear()
     }
 
-    /// Waits until the keeper has done what it was told.
-    pub(super) fn settle(&mut self) {
-        if let Some(settings) = &mut self.settings {
-            settings.keeper.settle();
-        }
-    }
-
-    /// The cut that is on its way is not to be kept.
+    /// The cut that is on its way is not to be kept; what becomes of it after all
+    /// is no news.
     pub(super) fn reject(&mut self) {
         if let (Some(settings), Some(_)) = (&mut self.settings, self.cut.take()) {
             settings.keeper.reject();
@@ -135,23 +136,24 @@ impl Snapshots {
 
     /// Whether there is a generation.
     pub(super) fn is_any_kept(&self) -> bool {
-        self.settings.as_ref().is_some_and(|settings| settings.kept.is_some())
+        self.is_any_kept
     }
 
-    /// Hears what the keeper has to say of the cut; the positions of one that is on
+    /// Hears what the keeper has to say; the positions of the last cut, if it is on
     /// disk now.
     pub(super) fn hear(&mut self, kept: &Kept) -> Option<Positions> {
         match kept {
-            Kept::Published(..) => {
-                let cut = self.cut.take()?;
+            Kept::Published(number, ..) => {
+                self.is_any_kept = true;
+                let cut = self.cut.take_if(|cut| cut.number == *number)?;
                 self.failed = false;
                 self.settings.as_mut()?.kept = Some(cut.positions.clone());
                 self.forget_decisions();
                 Some(cut.positions)
             }
-            Kept::NotYet | Kept::Failed(_) => {
-                self.failed = matches!(kept, Kept::Failed(_));
-                self.cut = self.cut.take_if(|cut| !cut.confirmed);
+            Kept::NotYet(number) | Kept::Failed(number, _) => {
+                self.cut.take_if(|cut| cut.number == *number)?;
+                self.failed = matches!(kept, Kept::Failed(..));
                 None
             }
             Kept::Stumbled(_) => {
@@ -248,4 +250,105 @@ impl Snapshots {
 /// Whether a decision's file could not be removed.
 fn is_there_still(forgotten: std::io::Result<()>) -> bool {
     forgotten.is_err_and(|error| error.kind() != std::io::ErrorKind::NotFound)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::log::{LogIdentity, NextOffset, Partition};
+    use crate::room::Timestamp;
+    use crate::snapshot::{Policy, RealFiles, State, Store, load};
+    use crate::tally;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn directory(dir: &Path) -> Directory {
+        Directory::new(Box::new(RealFiles::new(dir)))
+    }
+
+    fn snapshots(dir: &Path) -> Snapshots {
+        let (_, rooms) = tally::tally(0);
+        let loaded = load(&directory(dir), 0, None).unwrap();
+        // Only the first file has all rooms.
+        let policy = Policy { changes_percent_max: u64::MAX, ..Policy::default() };
+        let keeper = Keeper::start(Store::new(directory(dir), rooms, policy, &loaded)).unwrap();
+        let interval = Duration::from_hours(1);
+        let directory = directory(dir);
+        Snapshots::new(Some(SnapshotSettings {
+            keeper,
+            directory,
+            interval,
+            kept: None,
+            decided: Vec::new(),
+        }))
+    }
+
+    fn positions(next: i64) -> Positions {
+        let mut positions = Positions::default();
+        positions.begin(Partition(0), NextOffset::at(next));
+        positions
+    }
+
+    fn cut(next: i64) -> Cut {
+        let state = State {
+            generation: 0,
+            topic: "rooms".to_owned(),
+            identity: LogIdentity::default(),
+            positions: positions(next),
+            decisions: Vec::new(),
+            written_at: Timestamp::from_millis(0),
+            rooms: 0,
+        };
+        Cut { state, departments: 0, visited: 0 }
+    }
+
+    /// The next thing that is told.
+    fn told(snapshots: &Snapshots) -> Kept {
+        let began = Instant::now();
+        loop {
+            if let Some(kept) = snapshots.told() {
+                return kept;
+            }
+            assert!(began.elapsed() < PATIENCE, "nothing is told");
+            std::thread::yield_now();
+        }
+    }
+
+    /// With a generation of offset 1 behind all rooms, so that each cut is kept at once.
+    fn with_a_generation(dir: &Path) -> Snapshots {
+        let mut snapshots = snapshots(dir);
+        snapshots.cut(cut(1), 1, Instant::now());
+        snapshots.vouch(1);
+        for expected in ["NotYet", "Visited"] {
+            let kept = told(&snapshots);
+            assert!(format!("{kept:?}").starts_with(expected), "{kept:?}");
+            assert_eq!(snapshots.hear(&kept), None);
+        }
+        snapshots.cut(cut(1), 2, Instant::now());
+        snapshots.vouch(2);
+        assert_eq!(snapshots.hear(&told(&snapshots)), Some(positions(1)));
+        snapshots
+    }
+
+    #[test]
+    fn what_became_of_a_cut_that_was_given_up_is_not_taken_for_the_next_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut snapshots = with_a_generation(dir.path());
+        snapshots.cut(cut(2), 3, Instant::now());
+        snapshots.vouch(3);
+        snapshots.reject();
+        assert!(!snapshots.is_busy());
+        snapshots.cut(cut(3), 4, Instant::now());
+        let given_up = told(&snapshots);
+        assert!(matches!(given_up, Kept::Published(..)), "{given_up:?}");
+        assert_eq!(snapshots.hear(&given_up), None);
+        assert!(snapshots.is_busy() && !snapshots.has_kept(&positions(2)));
+        snapshots.vouch(4);
+        assert_eq!(snapshots.hear(&told(&snapshots)), Some(positions(3)));
+        assert!(!snapshots.is_busy() && snapshots.has_kept(&positions(3)));
+        assert!(snapshots.end());
+    }
 }

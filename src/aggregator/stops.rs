@@ -67,7 +67,6 @@ impl Aggregator {
     pub(super) fn go_back(&mut self) {
         // At once, so that nothing doubtful is answered while the snapshot is read.
         self.status.doubt();
-        self.settle_snapshots();
         let was_kept = self.snapshots.is_any_kept();
         let departments = self.settings.departments;
         let (rooms, positions) = match self.snapshots.go_back(departments) {

@@ -22,22 +22,28 @@ const ON_THE_WAY: usize = 64;
 const WAITING_MAX: usize = 64;
 
 /// What the thread may have told without being heard. It tells one thing of each
-/// confirmed cut and one of each visit to all rooms, and whoever gives orders takes
-/// one cut at a time, so the thread never waits for a place.
+/// confirmed cut and one of each visit to all rooms, and whoever gives orders hears
+/// it between any two of them, so the thread never waits for a place.
 const TOLD_MAX: usize = 64;
+
+/// Tells a cut from all others that were given to the same [`Keeper`], so that what
+/// became of one that was given up is never taken for what became of a later one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CutNumber(u64);
 
 /// What the thread has to tell.
 #[derive(Debug)]
 pub enum Kept {
-    /// A confirmed cut is on disk; how long the thread worked for it.
-    Published(Published, Duration),
-    /// A confirmed cut is not on disk: all rooms have to be visited first.
-    NotYet,
+    /// The confirmed cut of this number is on disk; how long the thread worked for it.
+    Published(CutNumber, Published, Duration),
+    /// The confirmed cut of this number is not on disk: all rooms have to be visited
+    /// first.
+    NotYet(CutNumber),
     /// All rooms have been visited: a cut from now on can be kept. How long counting
     /// had to wait at each step.
     Visited(Vec<Duration>),
-    /// A confirmed cut could not be written.
-    Failed(io::Error),
+    /// The confirmed cut of this number could not be written.
+    Failed(CutNumber, io::Error),
     /// A file with all rooms could not be gone on with; no cut is concerned.
     Stumbled(io::Error),
     /// The thread has ended.
@@ -49,11 +55,9 @@ enum Order {
     Lost,
     Cut(Cut),
     Reject,
-    Confirm,
+    Confirm(CutNumber),
     StartOver,
     GoBack(usize, SyncSender<Result<Loaded, LoadError>>),
-    /// Nothing but an answer behind all that was ordered before.
-    Settle(SyncSender<()>),
 }
 
 /// Gives orders to the thread.
@@ -61,6 +65,8 @@ enum Order {
 pub struct Keeper {
     orders: SyncSender<Order>,
     waiting: VecDeque<Order>,
+    /// How many cuts were given.
+    cuts: u64,
     visited: Arc<AtomicU64>,
     told: Receiver<Kept>,
     thread: JoinHandle<()>,
@@ -73,10 +79,9 @@ impl std::fmt::Debug for Order {
             Self::Lost => "lost",
             Self::Cut(_) => "cut",
             Self::Reject => "reject",
-            Self::Confirm => "confirm",
+            Self::Confirm(_) => "confirm",
             Self::StartOver => "start over",
             Self::GoBack(..) => "go back",
-            Self::Settle(_) => "settle",
         })
     }
 }
@@ -94,25 +99,12 @@ impl Keeper {
             Keeping { store, visited: Arc::clone(&visited), waits: Vec::new(), worked: Duration::ZERO, tell };
         let thread =
             thread::Builder::new().name("snapshots".to_owned()).spawn(move || keeping.run(&taken))?;
-        Ok(Self { orders, waiting: VecDeque::new(), visited, told, thread })
+        Ok(Self { orders, waiting: VecDeque::new(), cuts: 0, visited, told, thread })
     }
 
     /// What the thread has told, the oldest first.
     pub fn hear(&self) -> Option<Kept> {
         self.told.try_recv().ok()
-    }
-
-    /// Waits until the thread has done all that it was ordered, and told of it.
-    pub fn settle(&mut self) {
-        let (reply, answer) = mpsc::sync_channel(1);
-        let orders = self.waiting.drain(..).chain([Order::Settle(reply)]);
-        for order in orders {
-            if self.orders.send(order).is_err() {
-                return;
-            }
-        }
-        // When the thread has ended instead, it has told that.
-        let _ = answer.recv();
     }
 
     /// Rooms were changed, after all that was told before.
@@ -126,18 +118,21 @@ impl Keeper {
         }
     }
 
-    /// A cut after all that was told so far.
-    pub fn cut(&mut self, mut cut: Cut) {
+    /// A cut after all that was told so far, in the place of one before; says its
+    /// number.
+    pub fn cut(&mut self, mut cut: Cut) -> CutNumber {
         cut.visited = self.visited.load(Ordering::Acquire);
         self.give(Order::Cut(cut));
+        self.cuts += 1;
+        CutNumber(self.cuts)
     }
 
-    /// The cut's positions belong to the log.
-    pub fn confirm(&mut self) {
-        self.give(Order::Confirm);
+    /// The positions of the last cut, which has this number, belong to the log.
+    pub fn confirm(&mut self, number: CutNumber) {
+        self.give(Order::Confirm(number));
     }
 
-    /// The cut is not to be kept.
+    /// The last cut is not to be kept, unless it was confirmed and is kept already.
     pub fn reject(&mut self) {
         self.give(Order::Reject);
     }
@@ -224,10 +219,7 @@ impl Keeping {
             Order::Cut(cut) => self.store.cut(cut),
             Order::Reject => self.store.reject(),
             Order::StartOver => self.store.start_over(),
-            Order::Confirm => self.confirm(),
-            Order::Settle(reply) => {
-                let _ = reply.send(());
-            }
+            Order::Confirm(number) => self.confirm(number),
             Order::GoBack(departments, reply) => {
                 // Who asked and does not wait any more needs no answer.
                 let _ = reply.send(self.store.go_back(departments));
@@ -235,17 +227,17 @@ impl Keeping {
         }
     }
 
-    fn confirm(&mut self) {
+    fn confirm(&mut self, number: CutNumber) {
         let began = Instant::now();
         let confirmed = self.store.confirm();
         self.worked += began.elapsed();
         match confirmed {
             Ok(Some(published)) => {
                 let worked = std::mem::take(&mut self.worked);
-                self.tell(Kept::Published(published, worked));
+                self.tell(Kept::Published(number, published, worked));
             }
-            Ok(None) => self.tell(Kept::NotYet),
-            Err(error) => self.tell(Kept::Failed(error)),
+            Ok(None) => self.tell(Kept::NotYet(number)),
+            Err(error) => self.tell(Kept::Failed(number, error)),
         }
     }
 

@@ -27,7 +27,7 @@ pub use backup::{BackupError, backup, newest, restore};
 pub use directory::{Directory, FileKind, FileName};
 pub use files::{Files, NewFile, RealFiles};
 pub use format::{ReadError, VERSION};
-pub use keeper::{Keeper, Kept};
+pub use keeper::{CutNumber, Keeper, Kept};
 pub use load::{Damaged, Found, LoadError, Loaded, load, put_aside};
 pub use place::{Place, PlaceError, is_taken, look};
 pub use policy::Policy;
