@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::aggregator::{Aggregator, Counting, Settings, SnapshotSettings, Sources};
+use crate::aggregator::{Aggregator, Checkpoint, Counting, Settings, SnapshotSettings, Sources};
 use crate::api::{self, Api};
 use crate::config::{ClientFault, Config, Property};
 use crate::decode;
@@ -178,12 +178,12 @@ fn restore(
     let store = Store::new(directory, rooms, policy, &loaded);
     let (mut kept, mut decided, mut identity) = (None, Vec::new(), None);
     if let Some(found) = &mut loaded.found {
-        let State { generation, written_at, rooms, positions, .. } = &found.state;
+        let State { generation, written_at, rooms, .. } = &found.state;
         let seconds = format!("{:.1}", began.elapsed().as_secs_f64());
         tracing::info!(generation, %written_at, rooms, seconds, "going on from the last snapshot");
         status.snapshots_begin(Some((*generation, *written_at, found.bytes)));
         identity = Some(found.state.identity.clone());
-        (kept, decided) = (Some(positions.clone()), found.state.decisions.clone());
+        (kept, decided) = (Some(Checkpoint::of(&found.state)), found.state.decisions.clone());
         let rooms = found.take_tally();
         counting.replace(rooms, found.state.positions.clone());
     } else {

@@ -19,7 +19,8 @@ const AWAY_FOR: Duration = Duration::from_secs(2);
 impl Aggregator {
     /// Takes a cut if it is time.
     pub(super) fn cut_if_due(&mut self, now: Instant) {
-        if self.guard.identity().is_none() || !self.snapshots.is_due(self.counting.positions(), now) {
+        let Some(identity) = self.guard.identity() else { return };
+        if !self.snapshots.is_due(identity, self.counting.positions(), now) {
             return;
         }
         if self.is_another_log() {
@@ -115,8 +116,8 @@ impl Aggregator {
     }
 
     fn is_all_kept(&self) -> bool {
-        let nothing_known = self.guard.identity().is_none() || self.is_another_log();
-        nothing_known || !self.snapshots.is_busy() && self.snapshots.has_kept(self.counting.positions())
+        let Some(identity) = self.guard.identity().filter(|_| !self.is_another_log()) else { return true };
+        !self.snapshots.is_busy() && self.snapshots.has_kept(identity, self.counting.positions())
     }
 
     fn say_failed(&mut self, error: &std::io::Error) {

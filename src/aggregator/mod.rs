@@ -19,7 +19,7 @@ mod stops;
 mod watchdog;
 
 pub use counting::{Counting, Refusal};
-pub use snapshots::SnapshotSettings;
+pub use snapshots::{Checkpoint, SnapshotSettings};
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};

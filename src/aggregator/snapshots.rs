@@ -6,11 +6,28 @@
 
 use std::time::{Duration, Instant};
 
-use crate::log::{Decision, Positions, StopId};
-use crate::snapshot::{Changes, Cut, CutNumber, Decided, Directory, Keeper, Kept, LoadError, Loaded};
+use crate::log::{Decision, LogIdentity, Positions, StopId};
+use crate::snapshot::{Changes, Cut, CutNumber, Decided, Directory, Keeper, Kept, LoadError, Loaded, State};
 
 /// Changes are handed on in parts of so many.
 pub(super) const PART: usize = 16 * 1024;
+
+/// Which log was counted, and how far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// What the broker had told of the log.
+    pub identity: LogIdentity,
+    /// How far it had been applied.
+    pub positions: Positions,
+}
+
+impl Checkpoint {
+    /// What a generation says of the log.
+    pub fn of(state: &State) -> Self {
+        let State { identity, positions, .. } = state;
+        Self { identity: identity.clone(), positions: positions.clone() }
+    }
+}
 
 /// Where snapshots go, and how often.
 #[derive(Debug)]
@@ -21,8 +38,8 @@ pub struct SnapshotSettings {
     pub directory: Directory,
     /// Between two of them.
     pub interval: Duration,
-    /// The positions of the newest one, if there is one.
-    pub kept: Option<Positions>,
+    /// What the newest one says of the log, if there is one.
+    pub kept: Option<Checkpoint>,
     /// The decisions that it remembers.
     pub decided: Vec<Decided>,
 }
@@ -48,7 +65,7 @@ struct Taken {
     number: CutNumber,
     /// The question whose answer vouches for it.
     question: u64,
-    positions: Positions,
+    checkpoint: Checkpoint,
     confirmed: bool,
 }
 
@@ -70,16 +87,18 @@ impl Snapshots {
         self.cut.is_some()
     }
 
-    /// Whether a cut is to be taken of these positions.
-    pub(super) fn is_due(&self, positions: &Positions, now: Instant) -> bool {
+    /// Whether a cut is to be taken of this log at these positions.
+    pub(super) fn is_due(&self, identity: &LogIdentity, positions: &Positions, now: Instant) -> bool {
         let Some(settings) = &self.settings else { return false };
         let rested = self.last.is_none_or(|last| now - last >= settings.interval);
-        !self.is_busy() && (self.urgent || rested && !self.has_kept(positions))
+        !self.is_busy() && (self.urgent || rested && !self.has_kept(identity, positions))
     }
 
-    /// Whether the newest generation has these positions.
-    pub(super) fn has_kept(&self, positions: &Positions) -> bool {
-        self.settings.as_ref().is_none_or(|settings| settings.kept.as_ref() == Some(positions))
+    /// Whether the newest generation has these positions, and all that is known of
+    /// the log: on a quiet topic that may be learned long after the last record.
+    pub(super) fn has_kept(&self, identity: &LogIdentity, positions: &Positions) -> bool {
+        let is_it = |kept: &Checkpoint| kept.identity == *identity && kept.positions == *positions;
+        self.settings.as_ref().is_none_or(|settings| settings.kept.as_ref().is_some_and(is_it))
     }
 
     /// The next cut does not wait for its time.
@@ -105,9 +124,9 @@ impl Snapshots {
     /// for it.
     pub(super) fn cut(&mut self, cut: Cut, question: u64, now: Instant) {
         let Some(settings) = &mut self.settings else { return };
-        let positions = cut.state.positions.clone();
+        let checkpoint = Checkpoint::of(&cut.state);
         let number = settings.keeper.cut(cut);
-        self.cut = Some(Taken { number, question, positions, confirmed: false });
+        self.cut = Some(Taken { number, question, checkpoint, confirmed: false });
         (self.last, self.urgent) = (Some(now), false);
     }
 
@@ -147,9 +166,10 @@ impl Snapshots {
                 self.is_any_kept = true;
                 let cut = self.cut.take_if(|cut| cut.number == *number)?;
                 self.failed = false;
-                self.settings.as_mut()?.kept = Some(cut.positions.clone());
+                let positions = cut.checkpoint.positions.clone();
+                self.settings.as_mut()?.kept = Some(cut.checkpoint);
                 self.forget_decisions();
-                Some(cut.positions)
+                Some(positions)
             }
             Kept::NotYet(number) | Kept::Failed(number, _) => {
                 self.cut.take_if(|cut| cut.number == *number)?;
@@ -177,14 +197,14 @@ impl Snapshots {
         let loaded = settings.keeper.go_back(departments);
         if let Ok(Loaded { found: Some(found), .. }) = &loaded {
             settings.decided.clone_from(&found.state.decisions);
-            settings.kept = Some(found.state.positions.clone());
+            settings.kept = Some(Checkpoint::of(&found.state));
         }
         Some(loaded)
     }
 
     /// The positions of the newest generation.
     pub(super) fn kept(&self) -> Option<&Positions> {
-        self.settings.as_ref()?.kept.as_ref()
+        self.settings.as_ref()?.kept.as_ref().map(|kept| &kept.positions)
     }
 
     /// All rooms are forgotten: nothing that is on disk is built upon.
@@ -258,9 +278,9 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::log::{LogIdentity, NextOffset, Partition};
+    use crate::log::{NextOffset, Partition};
     use crate::room::Timestamp;
-    use crate::snapshot::{Policy, RealFiles, State, Store, load};
+    use crate::snapshot::{Policy, RealFiles, Store, load};
     use crate::tally;
 
     const PATIENCE: Duration = Duration::from_secs(30);
@@ -345,10 +365,28 @@ mod tests {
         let given_up = told(&snapshots);
         assert!(matches!(given_up, Kept::Published(..)), "{given_up:?}");
         assert_eq!(snapshots.hear(&given_up), None);
-        assert!(snapshots.is_busy() && !snapshots.has_kept(&positions(2)));
+        assert!(snapshots.is_busy() && !snapshots.has_kept(&LogIdentity::default(), &positions(2)));
         snapshots.vouch(4);
         assert_eq!(snapshots.hear(&told(&snapshots)), Some(positions(3)));
-        assert!(!snapshots.is_busy() && snapshots.has_kept(&positions(3)));
+        assert!(!snapshots.is_busy() && snapshots.has_kept(&LogIdentity::default(), &positions(3)));
         assert!(snapshots.end());
+    }
+    #[test]
+    fn what_is_learned_of_the_log_is_kept_though_no_record_comes() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut snapshots = with_a_generation(dir.path());
+        let later = Instant::now() + Duration::from_hours(2);
+        let named = LogIdentity { cluster: Some("c".to_owned()), ..LogIdentity::default() };
+        assert!(!snapshots.is_due(&LogIdentity::default(), &positions(1), later));
+        assert!(snapshots.is_due(&named, &positions(1), later));
+        let mut learned = cut(1);
+        learned.state.identity = named.clone();
+        snapshots.cut(learned, 3, later);
+        snapshots.vouch(3);
+        assert_eq!(snapshots.hear(&told(&snapshots)), Some(positions(1)));
+        assert!(!snapshots.is_due(&named, &positions(1), later + Duration::from_hours(2)));
+        assert!(snapshots.end());
+        let loaded = load(&directory(dir.path()), 0, None).unwrap();
+        assert_eq!(loaded.found.unwrap().state.identity, named);
     }
 }
