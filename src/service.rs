@@ -22,7 +22,7 @@ use crate::decode;
 use crate::kafka::{Connection, LogEvent, Properties, PropertyFault, Reader, Watch};
 use crate::log::LogIdentity;
 use crate::room::Timestamp;
-use crate::snapshot::{self, Keeper, Place, Policy, State, Store};
+use crate::snapshot::{self, Decisions, Keeper, Place, Policy, State, Store};
 use crate::status::Status;
 use crate::tally::{self, TallyReader, TallyWriter};
 use crate::telemetry::metrics::Metrics;
@@ -190,8 +190,10 @@ fn restore(
         tracing::info!("no snapshot is there: the topic is read from its beginning");
     }
     let keeper = Keeper::start(store).context("cannot start the thread that writes snapshots")?;
+    let decisions = Decisions::watch(place.directory());
+    let decisions = decisions.context("cannot start the thread that looks for decisions")?;
     let interval = config.snapshot.interval;
-    Ok((SnapshotSettings { keeper, directory: place.directory(), interval, kept, decided }, identity))
+    Ok((SnapshotSettings { keeper, decisions, interval, kept, decided }, identity))
 }
 
 /// The wall clock: the one place where it is read.

@@ -4,28 +4,24 @@
 //! id and no other, and it is kept in a snapshot before its file is removed, so a
 //! crash in between carries it out again on the same state.
 
-use std::time::{Duration, Instant};
-
 use super::Aggregator;
 use crate::log::{Decision, NextOffset, Partition, Positions, StopId, StopReason};
 use crate::snapshot::Decided;
 use crate::tally::Loading;
-
-/// Between two looks for decisions.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A partition and what is missing of it.
 type Missing = (Partition, NextOffset, NextOffset);
 
 impl Aggregator {
     /// Carries out the decisions that were left.
-    pub(super) fn take_decisions(&mut self, now: Instant) {
-        self.look_for_decisions = now + LOOK_EVERY;
-        match self.snapshots.decisions() {
-            Ok(left) => left.into_iter().for_each(|(stop, decision)| self.decide(stop, decision)),
-            Err(error) => {
-                if let Some(unsaid) = self.sampler.sample("decisions") {
-                    tracing::warn!(%error, unsaid, "cannot look for decisions in the data directory");
+    pub(super) fn take_decisions(&mut self) {
+        while let Some(left) = self.snapshots.decisions_left() {
+            match left {
+                Ok(left) => left.into_iter().for_each(|(stop, decision)| self.decide(stop, decision)),
+                Err(error) => {
+                    if let Some(unsaid) = self.sampler.sample("decisions") {
+                        tracing::warn!(%error, unsaid, "cannot look for decisions in the data directory");
+                    }
                 }
             }
         }

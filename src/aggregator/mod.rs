@@ -67,8 +67,6 @@ pub struct Aggregator {
     absence: Absence,
     guard: Guard,
     last_look: LastLook,
-    /// When the operator's decisions are looked for next.
-    look_for_decisions: Instant,
     said: Said,
     /// What nobody can go on after.
     failed: bool,
@@ -136,7 +134,6 @@ impl Aggregator {
             absence: Absence::default(),
             guard,
             last_look: LastLook::default(),
-            look_for_decisions: Instant::now(),
             said: Said::default(),
             failed: false,
             began: Instant::now(),
@@ -184,9 +181,7 @@ impl Aggregator {
         let now = Instant::now();
         self.hear_of_snapshots();
         self.snapshots.hand_on();
-        if now >= self.look_for_decisions {
-            self.take_decisions(now);
-        }
+        self.take_decisions();
         if self.last_look.in_sight && self.reading && self.guard.is_due(now) {
             self.ask(now);
         }

@@ -7,7 +7,9 @@
 use std::time::{Duration, Instant};
 
 use crate::log::{Decision, LogIdentity, Positions, StopId};
-use crate::snapshot::{Changes, Cut, CutNumber, Decided, Directory, Keeper, Kept, LoadError, Loaded, State};
+use crate::snapshot::{
+    Changes, Cut, CutNumber, Decided, Decisions, Keeper, Kept, LoadError, Loaded, State, Told,
+};
 
 /// Changes are handed on in parts of so many.
 pub(super) const PART: usize = 16 * 1024;
@@ -34,8 +36,8 @@ impl Checkpoint {
 pub struct SnapshotSettings {
     /// Writes them.
     pub keeper: Keeper,
-    /// Where the operator leaves decisions.
-    pub directory: Directory,
+    /// What the operator decides.
+    pub decisions: Decisions,
     /// Between two of them.
     pub interval: Duration,
     /// What the newest one says of the log, if there is one.
@@ -56,7 +58,7 @@ pub(super) struct Snapshots {
     urgent: bool,
     /// Whether the last attempt failed.
     failed: bool,
-    /// Carried out and not kept yet: their files are still there.
+    /// Carried out or dismissed, and still there.
     carried_out: Vec<(StopId, Decision)>,
 }
 
@@ -223,12 +225,20 @@ impl Snapshots {
         }
     }
 
-    /// The decisions that an operator left, and those carried out so far.
-    pub(super) fn decisions(&self) -> std::io::Result<Vec<(StopId, Decision)>> {
-        let Some(settings) = &self.settings else { return Ok(Vec::new()) };
-        let mut left = settings.directory.decisions()?;
-        left.retain(|decision| !self.carried_out.contains(decision));
-        Ok(left)
+    /// Decisions that an operator left and that were not met yet, if some are told.
+    pub(super) fn decisions_left(&mut self) -> Option<std::io::Result<Vec<(StopId, Decision)>>> {
+        loop {
+            match self.settings.as_ref()?.decisions.hear()? {
+                Told::Left(mut left) => {
+                    left.retain(|decision| !self.carried_out.contains(decision));
+                    return Some(Ok(left));
+                }
+                Told::Forgotten(stop, decision) => {
+                    self.carried_out.retain(|carried_out| *carried_out != (stop.clone(), decision));
+                }
+                Told::Failed(error) => return Some(Err(error)),
+            }
+        }
     }
 
     /// What was decided, for the next generation.
@@ -249,27 +259,23 @@ impl Snapshots {
 
     /// A decision that does not fit any stop is not met again.
     pub(super) fn dismiss(&mut self, stop: StopId, decision: Decision) {
-        let Some(settings) = &self.settings else { return };
-        if is_there_still(settings.directory.forget_decision(&stop, decision)) {
+        if let Some(settings) = &self.settings {
+            settings.decisions.forget(&stop, decision);
             self.carried_out.push((stop, decision));
         }
     }
 
     fn forget_decisions(&mut self) {
         let Some(settings) = &self.settings else { return };
-        self.carried_out
-            .retain(|(stop, decision)| is_there_still(settings.directory.forget_decision(stop, *decision)));
+        for (stop, decision) in &self.carried_out {
+            settings.decisions.forget(stop, *decision);
+        }
     }
 
     /// Ends the thread that writes; says whether it ended well.
     pub(super) fn end(self) -> bool {
         self.settings.is_none_or(|settings| settings.keeper.end())
     }
-}
-
-/// Whether a decision's file could not be removed.
-fn is_there_still(forgotten: std::io::Result<()>) -> bool {
-    forgotten.is_err_and(|error| error.kind() != std::io::ErrorKind::NotFound)
 }
 
 #[cfg(test)]
@@ -280,7 +286,7 @@ mod tests {
     use super::*;
     use crate::log::{NextOffset, Partition};
     use crate::room::Timestamp;
-    use crate::snapshot::{Policy, RealFiles, Store, load};
+    use crate::snapshot::{Directory, Policy, RealFiles, Store, load};
     use crate::tally;
 
     const PATIENCE: Duration = Duration::from_secs(30);
@@ -296,10 +302,10 @@ mod tests {
         let policy = Policy { changes_percent_max: u64::MAX, ..Policy::default() };
         let keeper = Keeper::start(Store::new(directory(dir), rooms, policy, &loaded)).unwrap();
         let interval = Duration::from_hours(1);
-        let directory = directory(dir);
+        let decisions = Decisions::watch(directory(dir)).unwrap();
         Snapshots::new(Some(SnapshotSettings {
             keeper,
-            directory,
+            decisions,
             interval,
             kept: None,
             decided: Vec::new(),

@@ -24,6 +24,7 @@ mod store;
 mod verify;
 
 pub use backup::{BackupError, backup, newest, restore};
+pub use decisions::{Decisions, Told};
 pub use directory::{Directory, FileKind, FileName};
 pub use files::{Files, NewFile, RealFiles};
 pub use format::{ReadError, VERSION};
