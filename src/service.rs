@@ -7,15 +7,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use chrono::Utc;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
-use crate::aggregator::{Aggregator, Checkpoint, Counting, Settings, SnapshotSettings, Sources};
+use crate::aggregator::{Aggregator, Checkpoint, Counting, Ending, Settings, SnapshotSettings, Sources};
 use crate::api::{self, Api};
 use crate::config::{ClientFault, Config, Property};
 use crate::decode;
@@ -31,10 +32,14 @@ use crate::telemetry::metrics::Metrics;
 /// about a thousand records.
 const BATCHES_ON_THE_WAY: usize = 16;
 
+/// How long the server may take to close when counting has used up all its time.
+const SERVER_ENDS_WITHIN: Duration = Duration::from_secs(1);
+
 /// A running service.
 #[derive(Debug)]
 pub struct Service {
     status: Status,
+    ending: Ending,
     counting: JoinHandle<anyhow::Result<()>>,
     serving: JoinHandle<()>,
     stop_reading: CancellationToken,
@@ -58,7 +63,7 @@ impl Service {
     /// # Errors
     /// When the clients of Kafka cannot be made.
     pub fn start(config: &Config, listener: TcpListener, durability: Durability) -> Self {
-        let status = Status::default();
+        let (status, ending) = (Status::default(), Ending::default());
         let (writer, reader) = tally::tally(config.limits.departments);
         let metrics = Metrics::new();
         let api = Api::new(reader.clone(), status.clone(), metrics.clone(), now, &config.http, &config.auth);
@@ -70,6 +75,7 @@ impl Service {
             config: config.clone(),
             durability,
             status: status.clone(),
+            ending: ending.clone(),
             metrics,
             writer,
             reader,
@@ -77,7 +83,7 @@ impl Service {
             stop_watching: stop_watching.clone(),
         };
         let counting = tokio::task::spawn_blocking(move || start.count());
-        Self { status, counting, serving, stop_reading, stop_watching, stop_serving }
+        Self { status, ending, counting, serving, stop_reading, stop_watching, stop_serving }
     }
 
     /// What the service knows of itself.
@@ -86,7 +92,8 @@ impl Service {
     }
 
     /// Runs until `stop`, then ends every part in order: no more records, the last
-    /// snapshot, the answers.
+    /// snapshot, the answers. It returns within 9 seconds of that whatever a part
+    /// waits for, and says what it gave up; the process is to end then.
     ///
     /// # Errors
     /// When a part ended by itself, or the snapshots cannot be used.
@@ -101,11 +108,25 @@ impl Service {
                 return Err(anyhow!("the HTTP server ended unexpectedly; see the log above"));
             }
         }
+        let by = self.ending.begin();
         self.stop_reading.cancel();
-        let counted = self.counting.await.context("the counting thread failed")?;
+        let counted = if let Ok(counted) = timeout_at(by.into(), self.counting).await {
+            counted.context("the counting thread failed")?
+        } else {
+            let unfinished = self.ending.at();
+            tracing::warn!(
+                "given up, to end in time: {unfinished}; what no snapshot has is read again at the next start"
+            );
+            Ok(())
+        };
         self.stop_watching.cancel();
         self.stop_serving.cancel();
-        self.serving.await.context("the HTTP server failed")?;
+        let by = by.max(Instant::now()) + SERVER_ENDS_WITHIN;
+        if let Ok(served) = timeout_at(by.into(), self.serving).await {
+            served.context("the HTTP server failed")?;
+        } else {
+            tracing::warn!("given up, to end in time: answers that take too long");
+        }
         counted
     }
 }
@@ -115,6 +136,7 @@ struct Start {
     config: Config,
     durability: Durability,
     status: Status,
+    ending: Ending,
     metrics: Metrics,
     writer: TallyWriter,
     reader: TallyReader,
@@ -125,13 +147,14 @@ struct Start {
 impl Start {
     /// Goes on from the newest snapshot until it is told to stop.
     fn count(self) -> anyhow::Result<()> {
-        let Self { config, durability, status, metrics, writer, reader, .. } = self;
+        let Self { config, durability, status, ending, metrics, writer, reader, .. } = self;
         let mut counting = Counting::new(writer, limits(&config));
         let (sender, events) = mpsc::sync_channel::<LogEvent>(BATCHES_ON_THE_WAY);
         let (snapshots, identity) = match &durability {
             Durability::Kept(place) => {
                 counting.keep_changes();
-                let (settings, identity) = restore(&config, place, &status, &mut counting, reader)?;
+                let restore = || restore(&config, place, &status, &mut counting, reader);
+                let (settings, identity) = ending.doing("reading the last snapshot", restore)?;
                 (Some(settings), identity)
             }
             Durability::None => (None, None),
@@ -143,6 +166,7 @@ impl Start {
             unavailable_after: config.kafka.unavailable_after,
             departments: config.limits.departments,
             identity,
+            ending,
             metrics,
             now,
         };

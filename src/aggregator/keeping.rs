@@ -9,11 +9,7 @@ use super::Aggregator;
 use crate::kafka::LogEvent;
 use crate::snapshot::{Cut, FileKind, Kept, State};
 
-/// How long the last snapshot may take; what has not been kept by then is counted
-/// again after the next start.
-const LAST_WITHIN: Duration = Duration::from_secs(8);
-
-/// How long it waits for a broker that is away.
+/// How long the last snapshot waits for a broker that is away.
 const AWAY_FOR: Duration = Duration::from_secs(2);
 
 impl Aggregator {
@@ -94,10 +90,11 @@ impl Aggregator {
     /// No more records come: keeps what has been counted.
     pub(super) fn keep_last(&mut self, events: &Receiver<LogEvent>) {
         let began = Instant::now();
+        let by = self.settings.ending.last_snapshot_by(began);
         self.reading = false;
         while !self.is_all_kept() && !self.failed {
-            let (waited, now) = (began.elapsed(), Instant::now());
-            if waited > LAST_WITHIN || waited > AWAY_FOR && !self.last_look.in_sight {
+            let now = Instant::now();
+            if now >= by || now - began > AWAY_FOR && !self.last_look.in_sight {
                 tracing::warn!(
                     "no last snapshot: what was counted since the one before is read again at the next start"
                 );

@@ -4,12 +4,13 @@
 //! closed enum from one bounded channel, applies whole batches, keeps
 //! [`Status`] true, gives the reader its partitions, and takes snapshots between
 //! two batches. The thread that writes those has a channel of its own, so that it
-//! can be waited for while records fill the other. Invariant: a record's effect and the position behind it change in
-//! the same step, here and nowhere else.
+//! can be waited for while records fill the other. Invariant: a record's effect and
+//! the position behind it change in the same step, here and nowhere else.
 
 mod absence;
 mod counting;
 mod decisions;
+mod ending;
 mod guard;
 mod judge;
 mod keeping;
@@ -19,6 +20,7 @@ mod stops;
 mod watchdog;
 
 pub use counting::{Counting, Refusal};
+pub use ending::Ending;
 pub use snapshots::{Checkpoint, SnapshotSettings};
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -103,6 +105,8 @@ pub struct Settings {
     pub departments: usize,
     /// The log that was counted so far, if any was.
     pub identity: Option<LogIdentity>,
+    /// Says when the service was told to stop.
+    pub ending: Ending,
     /// Records how long things took.
     pub metrics: Metrics,
     /// The wall clock.
@@ -140,8 +144,8 @@ impl Aggregator {
         }
     }
 
-    /// Takes events until the reader has ended, then keeps a last snapshot; says
-    /// whether all went well.
+    /// Takes events until the reader has ended, or should have, then keeps a last
+    /// snapshot; says whether all went well.
     pub fn run(mut self, events: Receiver<LogEvent>) -> bool {
         self.say_what_is_stopped();
         let mut ended = false;
@@ -152,15 +156,17 @@ impl Aggregator {
                 Err(RecvTimeoutError::Disconnected) => true,
             };
             self.tick();
+            ended |= self.settings.ending.ends_reading(Instant::now());
         }
+        let ending = self.settings.ending.clone();
         if !self.failed {
-            self.keep_last(&events);
+            ending.doing("keeping the last snapshot", || self.keep_last(&events));
         }
         // Whoever waits for a place in it is to end too.
         drop(events);
         let Self { snapshots, sources, failed, .. } = self;
-        let kept_well = snapshots.end();
-        !failed && sources.reader.join() && kept_well
+        let kept_well = ending.doing("writing a snapshot", || snapshots.end());
+        !failed && ending.doing("reading the topic", || sources.reader.join()) && kept_well
     }
 
     /// Takes one event; says whether no more records will come.

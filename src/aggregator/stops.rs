@@ -69,16 +69,19 @@ impl Aggregator {
         self.status.doubt();
         let was_kept = self.snapshots.is_any_kept();
         let departments = self.settings.departments;
-        let (rooms, positions) = match self.snapshots.go_back(departments) {
-            Some(Ok(Loaded { found: Some(mut found), .. })) => {
-                let rooms = found.take_tally();
-                self.guard.go_back(found.state.identity);
-                (rooms, found.state.positions)
-            }
-            Some(Ok(_)) if was_kept => return self.cannot_go_back(&"it is damaged or gone"),
-            Some(Ok(_)) | None => (Loading::new(departments), Positions::default()),
-            Some(Err(error)) => return self.cannot_go_back(&error),
-        };
+        let snapshots = &mut self.snapshots;
+        let went_back = || snapshots.go_back(departments);
+        let (rooms, positions) =
+            match self.settings.ending.doing("going back to the last snapshot", went_back) {
+                Some(Ok(Loaded { found: Some(mut found), .. })) => {
+                    let rooms = found.take_tally();
+                    self.guard.go_back(found.state.identity);
+                    (rooms, found.state.positions)
+                }
+                Some(Ok(_)) if was_kept => return self.cannot_go_back(&"it is damaged or gone"),
+                Some(Ok(_)) | None => (Loading::new(departments), Positions::default()),
+                Some(Err(error)) => return self.cannot_go_back(&error),
+            };
         self.counting.replace(rooms, positions);
         self.resume();
     }

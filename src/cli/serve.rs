@@ -28,7 +28,13 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
         let config = self.config.load_and_log(self.service.flags())?.config;
-        let place = Place::take(&config.snapshot.dir).map_err(anyhow::Error::from)?;
+        let dir = config.snapshot.dir.clone();
+        let taken = tokio::task::spawn_blocking(move || Place::take(&dir));
+        let place = tokio::select! {
+            taken = taken => taken.map_err(anyhow::Error::from)?.map_err(anyhow::Error::from)?,
+            // A disk that hangs is not waited for.
+            () = stop.cancelled() => return Ok(()),
+        };
         let listener = listen(config.http.listen).await?;
         let address = listener.local_addr().map_err(anyhow::Error::from)?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "listening on http://{address}");

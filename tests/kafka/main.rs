@@ -33,6 +33,7 @@ mod codecs;
 mod commits;
 mod compaction;
 mod counting;
+mod disk;
 mod faults;
 mod gaps;
 mod identity;

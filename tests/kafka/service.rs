@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::disk::Disk;
 use crate::http::{self, Reply};
 use crate::model::Model;
 use crate::program::{self, Ended, KillOnDrop, roomtally};
@@ -34,6 +35,8 @@ pub(crate) struct Setup {
     kafka: String,
     limits: String,
     snapshot: String,
+    /// Stands before the system's functions.
+    library: Option<PathBuf>,
 }
 
 /// One process of the service.
@@ -52,7 +55,7 @@ impl Setup {
         fs::create_dir(dir.path().join("data")).unwrap();
         let servers = topic.servers.clone();
         let [kafka, limits, snapshot] = std::array::from_fn(|_| String::new());
-        Self { dir, topic: topic.clone(), servers, kafka, limits, snapshot }
+        Self { dir, topic: topic.clone(), servers, kafka, limits, snapshot, library: None }
     }
 
     /// The same place for the rooms of another topic.
@@ -65,6 +68,13 @@ impl Setup {
     pub(crate) fn often(mut self) -> Self {
         self.snapshot.push_str("interval = \"1s\"");
         self
+    }
+
+    /// Services stand on a disk that does what the test says.
+    pub(crate) fn with_disk(mut self) -> (Self, Disk) {
+        let (disk, library) = Disk::under(&self.data());
+        self.library = Some(library);
+        (self, disk)
     }
 
     /// Its data directory.
@@ -138,7 +148,7 @@ impl Setup {
 
     /// Writes the configuration, with an address to listen on.
     pub(crate) fn config(&self, listen: &str) -> PathBuf {
-        let Self { dir, topic: Topic { name, .. }, servers, kafka, limits, snapshot } = self;
+        let Self { dir, topic: Topic { name, .. }, servers, kafka, limits, snapshot, .. } = self;
         let (data, path) = (self.data(), dir.path().join("roomtally.toml"));
         let config = format!(
             r#"
@@ -170,7 +180,11 @@ permissions = ["view-livechat-manager"]
         let file = OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let said_before = fs::read_to_string(&log).unwrap().len();
         let config = self.config("127.0.0.1:0");
-        let child = roomtally().arg("serve").arg("--config").arg(config).stderr(file).spawn().unwrap();
+        let mut command = roomtally();
+        if let Some(library) = &self.library {
+            command.env("LD_PRELOAD", library).env("FAULTS_OF", self.data());
+        }
+        let child = command.arg("serve").arg("--config").arg(config).stderr(file).spawn().unwrap();
         let mut service = Service {
             process: KillOnDrop::new(child),
             address: String::new(),

@@ -1,0 +1,156 @@
+//! Disks that hang, under the built program.
+//!
+//! A library that the linker puts before the system's holds up what the program does
+//! with the files of its data directory, for as long as a test says.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::model::{Event, Model, workload};
+use crate::node;
+use crate::service::{Service, Setup};
+use crate::topic::{FOR_EVER, Topic};
+use crate::wait::until;
+
+/// What stands before the system's functions. A file beside the data directory, named
+/// as that with the fault's name behind, is there while the fault is.
+const FAULTS: &str = r#"
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int is(const char *fault, int fd) {
+    const char *data = getenv("FAULTS_OF");
+    char link[64], path[4096];
+    if (data == NULL) return 0;
+    snprintf(path, sizeof path, "%s.%s", data, fault);
+    if (access(path, F_OK) != 0) return 0;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (length < 0) return 0;
+    path[length] = 0;
+    return strncmp(path, data, strlen(data)) == 0 && strchr("/", path[strlen(data)]) != NULL;
+}
+
+int fsync(int fd) {
+    while (is("hangs", fd)) usleep(10000);
+    return syscall(SYS_fsync, fd);
+}
+
+ssize_t read(int fd, void *bytes, size_t count) {
+    while (is("hangs", fd)) usleep(10000);
+    return syscall(SYS_read, fd, bytes, count);
+}
+"#;
+
+/// In which a service that was told to stop has ended.
+const ENDS: Duration = Duration::from_secs(10);
+
+/// A disk that does what a test says.
+pub(crate) struct Disk {
+    data: PathBuf,
+}
+
+/// What is wrong with it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fault {
+    /// What is written or read is so when the disk goes on.
+    Hangs,
+}
+
+impl Disk {
+    /// The disk under a data directory, and the library that makes it one.
+    pub(crate) fn under(data: &Path) -> (Self, PathBuf) {
+        let (source, library) = (data.with_extension("c"), data.with_extension("so"));
+        fs::write(&source, FAULTS).unwrap();
+        let compiled = Command::new("cc")
+            .args(["-shared", "-fPIC", "-o"])
+            .args([&library, &source])
+            .status()
+            .expect("a C compiler");
+        assert!(compiled.success(), "{compiled}");
+        (Self { data: data.to_owned() }, library)
+    }
+
+    pub(crate) fn begins(&self, fault: Fault) {
+        fs::write(self.path(fault), "").unwrap();
+    }
+
+    pub(crate) fn is_well(&self, fault: Fault) {
+        fs::remove_file(self.path(fault)).unwrap();
+    }
+
+    fn path(&self, fault: Fault) -> PathBuf {
+        self.data.with_extension(match fault {
+            Fault::Hangs => "hangs",
+        })
+    }
+}
+
+/// A service that has counted and kept some events.
+fn counted(topic: &Topic, setup: &Setup, seed: u64) -> (Service, Vec<Event>) {
+    let events = workload(seed, 50);
+    topic.send(&events);
+    let service = setup.serve();
+    service.agrees_with(&Model::of(&events));
+    let end = i64::try_from(events.len()).unwrap();
+    until("all of it is kept", || (setup.kept() == [end]).then_some(()));
+    (service, events)
+}
+
+/// Ends in time, with 0, and says what it gave up.
+#[track_caller]
+fn is_ended_in_time(mut service: Service, given_up: &str) {
+    service.signal(Signal::TERM);
+    let ended = service.ends_within(ENDS);
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    assert!(service.logged(&["given up, to end in time", given_up]), "{given_up}");
+}
+
+#[test]
+fn a_service_whose_disk_hangs_ends_in_time_and_loses_nothing_that_was_kept() {
+    let node = node::shared();
+    let topic = Topic::new(&node.servers(), 1);
+    let (setup, disk) = Setup::new(&topic).often().with_disk();
+    let (service, events) = counted(&topic, &setup, 120);
+    let kept = setup.kept();
+    disk.begins(Fault::Hangs);
+    let more = workload(121, 50);
+    topic.send(&more);
+    let model = Model::of(&[events, more.clone()].concat());
+    service.agrees_with(&model);
+    is_ended_in_time(service, "writing a snapshot");
+
+    // Nor does a start wait that cannot read.
+    let service = setup.serve();
+    is_ended_in_time(service, "reading the last snapshot");
+    disk.is_well(Fault::Hangs);
+    assert_eq!(setup.command(&["snapshot", "verify"]).code, Some(0));
+    assert_eq!(setup.kept(), kept, "what was not finished has no name");
+    let service = setup.serve();
+    service.agrees_with(&model);
+    assert_eq!(service.consumed(), more.len() as u64);
+}
+
+#[test]
+fn a_service_that_cannot_go_back_because_its_disk_hangs_ends_in_time() {
+    let node = node::shared();
+    let topic = Topic::new(&node.servers(), 1);
+    let (setup, disk) = Setup::new(&topic).often().with_disk();
+    let (service, _) = counted(&topic, &setup, 122);
+    disk.begins(Fault::Hangs);
+    topic.delete();
+    until("the name is free", || topic.try_create(1, &[FOR_EVER]).ok());
+    until("what was counted is in doubt", || (service.ready().0 == 503).then_some(()));
+    is_ended_in_time(service, "going back to the last snapshot");
+    disk.is_well(Fault::Hangs);
+    let service = setup.serve();
+    assert_eq!(service.stops(&[0])[0]["reason"], "recreated");
+}
