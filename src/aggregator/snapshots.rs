@@ -14,6 +14,10 @@ use crate::snapshot::{
 /// Changes are handed on in parts of so many.
 pub(super) const PART: usize = 16 * 1024;
 
+/// After an attempt that failed the next one comes within this time, however long the
+/// interval is: nobody can decide on a stop that is not kept.
+const RETRY_WITHIN: Duration = Duration::from_secs(10);
+
 /// Which log was counted, and how far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -92,7 +96,8 @@ impl Snapshots {
     /// Whether a cut is to be taken of this log at these positions.
     pub(super) fn is_due(&self, identity: &LogIdentity, positions: &Positions, now: Instant) -> bool {
         let Some(settings) = &self.settings else { return false };
-        let rested = self.last.is_none_or(|last| now - last >= settings.interval);
+        let interval = if self.failed { settings.interval.min(RETRY_WITHIN) } else { settings.interval };
+        let rested = self.last.is_none_or(|last| now - last >= interval);
         !self.is_busy() && (self.urgent || rested && !self.has_kept(identity, positions))
     }
 
@@ -394,5 +399,24 @@ mod tests {
         assert!(snapshots.end());
         let loaded = load(&directory(dir.path()), 0, None).unwrap();
         assert_eq!(loaded.found.unwrap().state.identity, named);
+    }
+    #[test]
+    fn what_a_full_disk_did_not_take_is_tried_again_soon() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut snapshots, now) = (with_a_generation(dir.path()), Instant::now());
+        std::fs::remove_dir_all(dir.path()).unwrap();
+        snapshots.cut(cut(2), 3, now);
+        snapshots.vouch(3);
+        let failed = told(&snapshots);
+        assert!(matches!(failed, Kept::Failed(..)), "{failed:?}");
+        assert_eq!(snapshots.hear(&failed), None);
+        let is_due =
+            |snapshots: &Snapshots, now| snapshots.is_due(&LogIdentity::default(), &positions(2), now);
+        assert!(!is_due(&snapshots, now) && is_due(&snapshots, now + RETRY_WITHIN));
+        std::fs::create_dir(dir.path()).unwrap();
+        snapshots.cut(cut(2), 4, now);
+        snapshots.vouch(4);
+        assert_eq!(snapshots.hear(&told(&snapshots)), Some(positions(2)));
+        assert!(snapshots.end());
     }
 }

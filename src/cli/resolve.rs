@@ -110,9 +110,10 @@ impl Resolve {
                 };
                 let (id, dir) = (&self.stop, dir.display());
                 return Err(anyhow!(
-                    "no stop has the id {id} in {dir}; {open} there. One that /health/ready shows is decided on \
-                     once a snapshot has it: if `snapshot` there says failing, mend that first; or name the \
-                     service's directory with --data-dir"
+                    "no stop has the id {id} in {dir}; {open} there. If /health/ready shows it, no snapshot has it \
+                     yet: where `snapshot` there says failing, free space or give the right back, as its error \
+                     says; within 10 s the service writes the stop by itself, and then this can be decided. Or \
+                     name the service's directory with --data-dir"
                 ));
             }
             std::thread::sleep(PAUSE);

@@ -1,7 +1,7 @@
-//! Disks that hang, under the built program.
+//! Disks that hang or are full, under the built program.
 //!
-//! A library that the linker puts before the system's holds up what the program does
-//! with the files of its data directory, for as long as a test says.
+//! A library that the linker puts before the system's holds up or refuses what the
+//! program does with the files of its data directory, for as long as a test says.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,7 @@ use crate::wait::until;
 /// as that with the fault's name behind, is there while the fault is.
 const FAULTS: &str = r#"
 #define _GNU_SOURCE
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,11 @@ ssize_t read(int fd, void *bytes, size_t count) {
     while (is("hangs", fd)) usleep(10000);
     return syscall(SYS_read, fd, bytes, count);
 }
+
+ssize_t write(int fd, const void *bytes, size_t count) {
+    if (is("full", fd)) { errno = ENOSPC; return -1; }
+    return syscall(SYS_write, fd, bytes, count);
+}
 "#;
 
 /// In which a service that was told to stop has ended.
@@ -63,6 +69,8 @@ pub(crate) struct Disk {
 pub(crate) enum Fault {
     /// What is written or read is so when the disk goes on.
     Hangs,
+    /// Nothing more can be written.
+    Full,
 }
 
 impl Disk {
@@ -90,6 +98,7 @@ impl Disk {
     fn path(&self, fault: Fault) -> PathBuf {
         self.data.with_extension(match fault {
             Fault::Hangs => "hangs",
+            Fault::Full => "full",
         })
     }
 }
@@ -153,4 +162,39 @@ fn a_service_that_cannot_go_back_because_its_disk_hangs_ends_in_time() {
     disk.is_well(Fault::Hangs);
     let service = setup.serve();
     assert_eq!(service.stops(&[0])[0]["reason"], "recreated");
+}
+
+#[test]
+fn a_stop_that_a_full_disk_does_not_take_can_be_decided_on_once_there_is_space() {
+    let node = node::shared();
+    let topic = Topic::new(&node.servers(), 1);
+    let (setup, disk) = Setup::new(&topic).often().with_disk();
+    let (service, events) = counted(&topic, &setup, 123);
+    service.ends();
+    let (lost, left) = (workload(124, 50), workload(125, 50));
+    topic.send(&lost);
+    topic.send(&left);
+    topic.trim(0, i64::try_from(events.len() + lost.len()).unwrap());
+    disk.begins(Fault::Full);
+    let mut service = setup.serve();
+    let stopped = service.stops(&[0]);
+    let stop = stopped[0]["stop"].as_str().unwrap();
+    let is_failing = |service: &Service| service.ready().1["snapshot"]["state"] == "failing";
+    until("the stop cannot be kept", || is_failing(&service).then_some(()));
+    let refused = setup.command(&["resolve", stop, "--accept-gap"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    for words in [stop, "failing", "free space", "writes the stop by itself"] {
+        assert!(refused.stderr.contains(words), "{words}: {refused:?}");
+    }
+
+    // Neither an end nor a start needs space, and what was seen is seen again.
+    service.signal(Signal::TERM);
+    assert_eq!(service.ends_within(ENDS).code(), Some(0));
+    let service = setup.serve();
+    assert_eq!(service.stops(&[0]), stopped);
+    until("the stop cannot be kept", || is_failing(&service).then_some(()));
+    disk.is_well(Fault::Full);
+    until("the stop is kept", || setup.state().filter(|state| state.positions.stops().count() == 1));
+    setup.resolve(stop, "--accept-gap");
+    service.agrees_with(&Model::of(&[events, left].concat()));
 }
