@@ -31,6 +31,9 @@ pub(super) enum Verdict {
     ReadOn,
     /// The client has to be given the partition anew.
     ReadAgain,
+    /// Nothing of it was read or kept, and its first records are gone: it begins where
+    /// its log does now.
+    BeginAnew,
     Stop(Stop),
 }
 
@@ -40,11 +43,12 @@ impl Judge {
         self.out_of_range.insert(partition, (position, at));
     }
 
-    /// Judges one partition by its bounds, asked for at the instant `at`. While
-    /// nothing is being read, no record can be on its way.
+    /// Judges one partition by its bounds, asked for at the instant `at`, and by what
+    /// is `kept`. While nothing is being read, no record can be on its way.
     pub(super) fn verdict(
         &mut self,
         positions: &Positions,
+        kept: Option<&Positions>,
         bounds: &PartitionBounds,
         reading: bool,
         at: Timestamp,
@@ -54,6 +58,10 @@ impl Judge {
         let Some(position) = positions.get(partition) else { return Verdict::ReadOn };
         let refused = self.out_of_range.get(&partition);
         if position < begin && (refused.is_some() || !reading) {
+            if is_untouched(positions, partition) && !kept.is_some_and(|kept| is_in(kept, partition)) {
+                self.out_of_range.remove(&partition);
+                return Verdict::BeginAnew;
+            }
             return Verdict::Stop(Stop::of_partition(StopReason::Gap, partition, position, begin));
         }
         // A log's beginning only grows, so bounds asked for after the refusal tell on
@@ -88,15 +96,31 @@ impl Judge {
     }
 }
 
+/// Whether nothing of a partition was read since it was begun.
+fn is_untouched(positions: &Positions, partition: Partition) -> bool {
+    let mut all = positions.all();
+    all.any(|(of, at)| of == partition && at.next == at.begin && at.canary.is_none())
+}
+
+fn is_in(positions: &Positions, partition: Partition) -> bool {
+    positions.all().any(|(of, _)| of == partition)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const P: Partition = Partition(0);
 
-    fn positions(next: i64) -> Positions {
+    fn begun_at(begin: i64) -> Positions {
         let mut positions = Positions::default();
-        positions.begin(P, NextOffset::at(next));
+        positions.begin(P, NextOffset::at(begin));
+        positions
+    }
+
+    fn read_to(next: i64) -> Positions {
+        let mut positions = begun_at(0);
+        positions.reach(P, NextOffset::at(next));
         positions
     }
 
@@ -116,17 +140,56 @@ mod tests {
     fn records_gone_before_they_were_read_are_a_gap() {
         let (mut judge, now) = (Judge::default(), Instant::now());
         // Until the client says so, they may be on their way to us.
-        assert_eq!(judge.verdict(&positions(5), &bounds(9, 20), true, ts(1), now), Verdict::ReadOn);
+        assert_eq!(
+            judge.verdict(&read_to(5), Some(&read_to(5)), &bounds(9, 20), true, ts(1), now),
+            Verdict::ReadOn
+        );
         judge.hear_out_of_range(P, NextOffset::at(5), ts(2));
         assert_eq!(
-            judge.verdict(&positions(5), &bounds(0, 20), true, ts(1), now),
+            judge.verdict(&read_to(5), Some(&read_to(5)), &bounds(0, 20), true, ts(1), now),
             Verdict::ReadOn,
             "asked before"
         );
         assert_eq!(
-            judge.verdict(&positions(5), &bounds(9, 20), true, ts(2), now),
+            judge.verdict(&read_to(5), Some(&read_to(5)), &bounds(9, 20), true, ts(2), now),
             stop(StopReason::Gap, 5, 9)
         );
+    }
+
+    #[test]
+    fn a_partition_of_which_nothing_was_read_or_kept_follows_its_beginning() {
+        let with_record = {
+            let mut positions = begun_at(5);
+            let _ = positions.advance(P, 5);
+            positions
+        };
+        let gap = |from| stop(StopReason::Gap, from, 9);
+        for (positions, kept, expected) in [
+            (begun_at(5), None, Verdict::BeginAnew),
+            (begun_at(5), Some(Positions::default()), Verdict::BeginAnew),
+            (begun_at(5), Some(begun_at(5)), gap(5)),
+            (with_record, None, gap(6)),
+            // Control records are read, too.
+            (read_to(7), None, gap(7)),
+        ] {
+            for (reading, refused) in [(false, false), (true, true)] {
+                let mut judge = Judge::default();
+                if refused {
+                    judge.hear_out_of_range(P, NextOffset::at(5), ts(1));
+                }
+                let now = Instant::now();
+                let verdict = judge.verdict(&positions, kept.as_ref(), &bounds(9, 20), reading, ts(1), now);
+                assert_eq!(verdict, expected, "{positions:?}, kept {kept:?}");
+                if expected == Verdict::BeginAnew {
+                    // The refusal was of the former beginning.
+                    let verdict = judge.verdict(&begun_at(9), None, &bounds(9, 20), true, ts(2), now);
+                    assert_eq!(verdict, Verdict::ReadOn);
+                }
+            }
+        }
+        let mut judge = Judge::default();
+        let on_its_way = judge.verdict(&begun_at(5), None, &bounds(9, 20), true, ts(1), Instant::now());
+        assert_eq!(on_its_way, Verdict::ReadOn, "its records may be on their way");
     }
 
     #[test]
@@ -134,7 +197,7 @@ mod tests {
         for (end, to) in [(3, 3), (5, 5), (20, 5)] {
             let (mut judge, now) = (Judge::default(), Instant::now());
             judge.hear_out_of_range(P, NextOffset::at(5), ts(1));
-            let verdict = judge.verdict(&positions(5), &bounds(0, end), true, ts(1), now);
+            let verdict = judge.verdict(&read_to(5), Some(&read_to(5)), &bounds(0, end), true, ts(1), now);
             assert_eq!(verdict, stop(StopReason::BeyondEnd, 5, to));
         }
     }
@@ -142,11 +205,11 @@ mod tests {
     #[test]
     fn a_position_past_the_end_stops_only_when_it_stays_there() {
         let (mut judge, now) = (Judge::default(), Instant::now());
-        judge.looked(&positions(9), ts(0));
+        judge.looked(&read_to(9), ts(0));
         let mut verdict = |end, seconds: u64| {
             let now = now + Duration::from_secs(seconds);
-            let verdict = judge.verdict(&positions(9), &bounds(0, end), true, ts(1), now);
-            judge.looked(&positions(9), ts(1));
+            let verdict = judge.verdict(&read_to(9), Some(&read_to(9)), &bounds(0, end), true, ts(1), now);
+            judge.looked(&read_to(9), ts(1));
             verdict
         };
         assert_eq!(verdict(3, 0), Verdict::ReadOn);
@@ -159,12 +222,18 @@ mod tests {
     #[test]
     fn records_that_came_after_the_question_prove_nothing() {
         let (mut judge, now) = (Judge::default(), Instant::now());
-        judge.looked(&positions(3), ts(5));
+        judge.looked(&read_to(3), ts(5));
         // Asked before the last look was over: its positions may be newer.
-        assert_eq!(judge.verdict(&positions(9), &bounds(0, 2), true, ts(4), now), Verdict::ReadOn);
+        assert_eq!(
+            judge.verdict(&read_to(9), Some(&read_to(9)), &bounds(0, 2), true, ts(4), now),
+            Verdict::ReadOn
+        );
         // Asked after it, and what it had applied is in the log.
         let later = now + Duration::from_mins(1);
-        assert_eq!(judge.verdict(&positions(9), &bounds(0, 3), true, ts(6), later), Verdict::ReadOn);
+        assert_eq!(
+            judge.verdict(&read_to(9), Some(&read_to(9)), &bounds(0, 3), true, ts(6), later),
+            Verdict::ReadOn
+        );
         assert!(judge.past_end.is_empty());
     }
 
@@ -172,15 +241,21 @@ mod tests {
     fn a_partition_whose_replay_was_refused_is_read_again_once() {
         let (mut judge, now) = (Judge::default(), Instant::now());
         judge.hear_out_of_range(P, NextOffset::at(2), ts(1));
-        assert_eq!(judge.verdict(&positions(5), &bounds(4, 9), true, ts(1), now), Verdict::ReadAgain);
-        assert_eq!(judge.verdict(&positions(5), &bounds(4, 9), true, ts(2), now), Verdict::ReadOn);
+        assert_eq!(
+            judge.verdict(&read_to(5), Some(&read_to(5)), &bounds(4, 9), true, ts(1), now),
+            Verdict::ReadAgain
+        );
+        assert_eq!(
+            judge.verdict(&read_to(5), Some(&read_to(5)), &bounds(4, 9), true, ts(2), now),
+            Verdict::ReadOn
+        );
     }
 
     #[test]
     fn a_partition_that_is_not_followed_is_not_judged() {
         let mut judge = Judge::default();
         judge.hear_out_of_range(P, NextOffset::at(2), ts(1));
-        let verdict = judge.verdict(&Positions::default(), &bounds(5, 9), true, ts(1), Instant::now());
+        let verdict = judge.verdict(&Positions::default(), None, &bounds(5, 9), true, ts(1), Instant::now());
         assert_eq!(verdict, Verdict::ReadOn);
     }
 }

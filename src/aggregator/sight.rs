@@ -10,7 +10,7 @@ use super::Aggregator;
 use super::guard::Answer;
 use super::judge::Verdict;
 use crate::kafka::{Fault, FaultKind, OutOfSight, Sighting, Verified};
-use crate::log::{Stop, StopReason};
+use crate::log::{Partition, Stop, StopReason};
 use crate::status::{Ends, KafkaState};
 
 impl Aggregator {
@@ -196,10 +196,11 @@ impl Aggregator {
     fn judge_positions(&mut self, sighting: &Sighting) -> bool {
         let (mut changed, mut stops) = (false, Vec::new());
         for bounds in &sighting.partitions {
-            let positions = self.counting.positions();
-            match self.judge.verdict(positions, bounds, self.reading, sighting.at, Instant::now()) {
+            let (positions, kept) = (self.counting.positions(), self.snapshots.kept());
+            match self.judge.verdict(positions, kept, bounds, self.reading, sighting.at, Instant::now()) {
                 Verdict::ReadOn => {}
                 Verdict::ReadAgain => changed = true,
+                Verdict::BeginAnew => self.begin_anew(bounds.partition),
                 Verdict::Stop(stop) => stops.push((bounds.partition, stop)),
             }
         }
@@ -219,6 +220,15 @@ impl Aggregator {
             self.stop(partition, &stop, &message);
         }
         changed
+    }
+
+    /// Takes a partition up again, with this look, where its log begins now. What is on
+    /// its way to a snapshot begins before that, and would be missing records.
+    fn begin_anew(&mut self, partition: Partition) {
+        self.counting.positions_mut().forget(partition);
+        self.snapshots.reject();
+        self.snapshots.hurry();
+        tracing::info!(%partition, "its first records were deleted before any was read; it begins later");
     }
 
     fn say_missed(&self, why: &OutOfSight) {

@@ -20,11 +20,16 @@ impl Followed {
             partition,
             position: position.next,
             end: position.next,
-            begins_at: (position.begin > NextOffset::START).then_some(position.begin),
+            begins_at: begins_at(position),
             current: false,
             stop: position.stop.clone(),
         };
         Self { status, end_at_start: None, last_record: None }
+    }
+
+    /// Whether it was begun where the log does not begin any more.
+    pub(super) fn begins_before(&self, position: &Position) -> bool {
+        self.status.begins_at < begins_at(position)
     }
 
     /// How far behind it is, at the instant `now`.
@@ -39,4 +44,9 @@ impl Followed {
         };
         Lag { partition, records, seconds }
     }
+}
+
+/// Where its log began, if its first records were gone.
+fn begins_at(position: &Position) -> Option<NextOffset> {
+    (position.begin > NextOffset::START).then_some(position.begin)
 }

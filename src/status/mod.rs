@@ -97,7 +97,8 @@ impl Status {
     }
 
     /// Partitions are followed from now on, and complete once the ends that their
-    /// logs have now are reached; those that are followed already stay as they are.
+    /// logs have now are reached; those that are followed already stay as they are,
+    /// unless they begin later now, which only those do of which nothing was read.
     pub fn follow(&self, positions: &Positions, ends: impl Iterator<Item = (Partition, NextOffset)>) {
         let mut state = self.state();
         let ends: BTreeMap<_, _> = ends.collect();
@@ -105,6 +106,9 @@ impl Status {
             let Some(&end) = ends.get(&partition) else { continue };
             let followed =
                 state.partitions.entry(partition).or_insert_with(|| Followed::at(partition, position));
+            if followed.begins_before(position) {
+                *followed = Followed::at(partition, position);
+            }
             if followed.end_at_start.is_none() {
                 followed.end_at_start = Some(end);
                 followed.status.end = end.max(followed.status.position);
@@ -431,6 +435,22 @@ mod tests {
         apply_to(&status, &mut positions, P[0], 12, 6_000);
         assert_eq!(lag(9_000), [(0, Some(0.0)), (0, Some(0.0))]);
         assert_eq!(status.newest_record(), Some(ts(6_000)));
+    }
+
+    #[test]
+    fn a_log_that_begins_later_before_it_was_read_says_so() {
+        let (status, mut positions) = started();
+        let later = |positions: &mut Positions, begin| {
+            positions.forget(P[0]);
+            positions.begin(P[0], at(begin));
+            status.follow(positions, P.into_iter().zip([at(12), at(0)]));
+            status.readiness().partitions[0].clone()
+        };
+        for begin in [7, 12] {
+            let partition = later(&mut positions, begin);
+            assert_eq!(partition.begins_at, Some(at(begin)));
+            assert_eq!((partition.position, partition.end), (at(begin), at(12)));
+        }
     }
 
     #[test]

@@ -198,3 +198,27 @@ fn a_stop_that_a_full_disk_does_not_take_can_be_decided_on_once_there_is_space()
     setup.resolve(stop, "--accept-gap");
     service.agrees_with(&Model::of(&[events, left].concat()));
 }
+
+#[test]
+fn a_first_start_whose_log_is_trimmed_before_anything_is_kept_counts_what_is_there() {
+    let node = node::shared();
+    let topic = Topic::new(&node.servers(), 1);
+    let (setup, disk) = Setup::new(&topic).with_disk();
+    let events = workload(126, 50);
+    topic.send(&events);
+    disk.begins(Fault::Hangs);
+    let service = setup.serve();
+    until("the log is seen", || (service.partition(0)["end"] == events.len()).then_some(()));
+    for begin in [30, 40] {
+        topic.trim(0, begin);
+        until("it follows the beginning", || (service.partition(0)["begins_at"] == begin).then_some(()));
+    }
+    assert_eq!(
+        (service.consumed(), service.ready().0),
+        (0, 503),
+        "nothing is read before a generation is there"
+    );
+    disk.is_well(Fault::Hangs);
+    service.agrees_with(&Model::of(&events[40..]));
+    assert_eq!(service.partition(0)["begins_at"], 40);
+}
