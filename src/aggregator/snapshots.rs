@@ -382,6 +382,7 @@ mod tests {
         assert!(!snapshots.is_busy() && snapshots.has_kept(&LogIdentity::default(), &positions(3)));
         assert!(snapshots.end());
     }
+
     #[test]
     fn what_is_learned_of_the_log_is_kept_though_no_record_comes() {
         let dir = tempfile::tempdir().unwrap();
@@ -400,6 +401,7 @@ mod tests {
         let loaded = load(&directory(dir.path()), 0, None).unwrap();
         assert_eq!(loaded.found.unwrap().state.identity, named);
     }
+
     #[test]
     fn what_a_full_disk_did_not_take_is_tried_again_soon() {
         let dir = tempfile::tempdir().unwrap();
