@@ -70,6 +70,26 @@ fn retention_by_time_and_by_size_is_warned_of() {
 }
 
 #[test]
+fn an_old_snapshot_is_warned_of_where_it_lacks_records_that_will_be_gone() {
+    let node = node::shared();
+    // The broker looks for old records every five minutes; these stay for this test.
+    let topic = Topic::with(&node.servers(), 1, &[("retention.ms", "3000")]);
+    topic.send(&workload(85, 10));
+    let setup = Setup::new(&topic);
+    let service = setup.serve();
+    service.reads_to_the_end();
+    service.ends();
+    std::thread::sleep(Duration::from_secs(2));
+    let checked = || check(&setup.config("127.0.0.1:0"), &[]);
+    let current = checked();
+    says(&current, "warn", &[&topic.name, "3 s", "retention.ms"]);
+    says(&current, "warn", &[&topic.name, "snapshot.interval", "more often"]);
+    assert!(!current.stdout.contains("lacks records"), "it has all there is: {current:?}");
+    topic.send(&workload(86, 1));
+    says(&checked(), "warn", &[&topic.name, "newest snapshot", "lacks records", "start the service soon"]);
+}
+
+#[test]
 fn compaction_is_warned_of_where_records_update_rooms_in_part() {
     let topic = Topic::shared_with(1, &[("cleanup.policy", "compact")]);
     topic.send(&[Event::created("r", FIRST_TS, None), Event::tombstone("gone")]);

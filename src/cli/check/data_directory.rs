@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::Findings;
 use crate::config::Config;
+use crate::log::{NextOffset, Partition};
 use crate::service;
 use crate::snapshot::{self, Directory, Inventory, LoadError, PlaceError, State};
 
@@ -37,6 +38,12 @@ impl Kept {
     pub(super) fn age_ms(&self) -> Option<i64> {
         let written_at = self.state()?.written_at;
         Some((service::now().as_millis() - written_at.as_millis()).max(0))
+    }
+
+    /// Whether it was taken before the end of a partition that it follows.
+    pub(super) fn is_behind(&self, partition: Partition, end: NextOffset) -> bool {
+        let next = self.state().and_then(|state| state.positions.get(partition));
+        next.is_some_and(|next| next < end)
     }
 
     pub(super) fn tell(&self, config: &Config, findings: &mut Findings) -> io::Result<()> {

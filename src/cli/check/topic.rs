@@ -1,0 +1,135 @@
+//! What will hurt of the topic as it is set up and filled.
+//!
+//! Owns the warnings about retention, compaction and keys.
+
+use std::io;
+use std::time::Duration;
+
+use super::Findings;
+use super::data_directory::Kept;
+use crate::config::Config;
+use crate::decode::{self, Decoded, Record};
+use crate::kafka::{Batch, Inspection};
+use crate::room::Change;
+use crate::service;
+
+/// Records that are gone before they are needed.
+pub(super) fn warn_of_retention(
+    topic: &str,
+    found: &Inspection,
+    kept: &Kept,
+    config: &Config,
+    findings: &mut Findings,
+) -> io::Result<()> {
+    let deletes = found.cleanup_policy.as_deref().is_none_or(|policy| policy.contains("delete"));
+    let retention_ms = found.retention_ms.filter(|&ms| deletes && ms >= 0);
+    if let Some(retention_ms) = retention_ms {
+        warn_of_retention_ms(topic, retention_ms, found, kept, config, findings)?;
+    }
+    if deletes && found.retention_bytes.is_some_and(|bytes| bytes >= 0) {
+        findings.warn(
+            topic,
+            "old records are deleted by size (retention.bytes), however long the service was away; set it to -1",
+        )?;
+    }
+    if kept.state().is_none() && found.partitions.iter().any(|bounds| bounds.begin.as_offset() > 0) {
+        findings.warn(topic, "its first records are gone already; what they created is not counted")?;
+    }
+    Ok(())
+}
+
+/// A service goes on from its newest snapshot, so what came since has to be there.
+fn warn_of_retention_ms(
+    topic: &str,
+    retention_ms: i64,
+    found: &Inspection,
+    kept: &Kept,
+    config: &Config,
+    findings: &mut Findings,
+) -> io::Result<()> {
+    let retention = hours(retention_ms);
+    findings.warn(
+        topic,
+        &format!(
+            "records are deleted after {retention} (retention.ms): a service that is away for longer stops with \
+             a gap, and without its snapshots older rooms are lost; set retention.ms=-1, or keep backups \
+             (roomtally snapshot backup)"
+        ),
+    )?;
+    let interval_ms = whole_ms(config.snapshot.interval);
+    if interval_ms.saturating_mul(2) > retention_ms {
+        findings.warn(
+            topic,
+            &format!(
+                "snapshots are taken every {} (snapshot.interval), and records are deleted after {retention}: \
+                 after a crash some may be gone that no snapshot has; take snapshots more often",
+                hours(interval_ms)
+            ),
+        )?;
+    }
+    let is_behind = found.partitions.iter().any(|bounds| kept.is_behind(bounds.partition, bounds.end));
+    if let Some(age_ms) = kept.age_ms().filter(|age| is_behind && age.saturating_mul(2) > retention_ms) {
+        findings.warn(
+            topic,
+            &format!(
+                "the newest snapshot is {} old and lacks records that are deleted after {retention}: start the \
+                 service soon, or they are lost to it",
+                hours(age_ms)
+            ),
+        )?;
+    }
+    Ok(())
+}
+
+fn whole_ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn hours(ms: i64) -> String {
+    match ms {
+        ..60_000 => format!("{} s", ms / 1_000),
+        60_000..3_600_000 => format!("{} min", ms / 60_000),
+        _ => format!("{} h", ms / 3_600_000),
+    }
+}
+
+/// Records that will be counted wrong.
+pub(super) fn warn_of_records(
+    topic: &str,
+    found: &Inspection,
+    config: &Config,
+    findings: &mut Findings,
+) -> io::Result<()> {
+    let compacted = found.cleanup_policy.as_deref().is_some_and(|policy| policy.contains("compact"));
+    let limits = service::limits(config);
+    let count = |wanted: fn(&Batch, &decode::Limits) -> usize| wanted(&found.sample, &limits);
+    if compacted && count(partial_updates) > 0 {
+        findings.warn(
+            topic,
+            "it is compacted and has partial updates (room-updated): compaction keeps only the last record of \
+             a room and loses its creation; turn compaction off, or send whole rooms",
+        )?;
+    }
+    if found.partitions.len() > 1 && count(keys_without_room) > 0 {
+        findings.warn(
+            topic,
+            "it has several partitions, and records whose key names no room: changes of one room may be \
+             applied in the wrong order; key the records by room id",
+        )?;
+    }
+    Ok(())
+}
+
+fn partial_updates(sample: &Batch, limits: &decode::Limits) -> usize {
+    let is_update = |record: &crate::kafka::BatchRecord<'_>| {
+        let record = Record { key: record.key, value: record.value, timestamp: record.timestamp };
+        matches!(decode::decode(&record, limits), Ok(Decoded::Change(room)) if matches!(room.change, Change::Updated(_)))
+    };
+    sample.records().filter(is_update).count()
+}
+
+fn keys_without_room(sample: &Batch, _: &decode::Limits) -> usize {
+    // A connector's heartbeat has no value, and no room in its key either.
+    let with_value = sample.records().filter(|record| record.value.is_some());
+    with_value.filter(|record| !decode::key_names_a_room(record.key)).count()
+}
