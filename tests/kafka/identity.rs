@@ -64,7 +64,8 @@ fn another_cluster_behind_the_same_address_is_told_by_its_id() {
     let before = watching.identity();
     let canary = canary_from(&topic, 0, 19);
     first.stop();
-    let second = Node::in_place_of(&first);
+    let mut second = Node::absent(&[]);
+    second.takes_place_of(&first);
     second.run();
     topic.create(1, &[FOR_EVER]);
     topic.send(&workload(204, 50));

@@ -68,16 +68,7 @@ impl Node {
 
     /// The place of a node that does not run yet, with further broker properties.
     pub(crate) fn absent(settings: &[&str]) -> Self {
-        Self::at(free_port(), settings)
-    }
-
-    /// Another node, of another cluster, that will listen where this one does.
-    pub(crate) fn in_place_of(other: &Self) -> Self {
-        Self::at(other.port, &[])
-    }
-
-    fn at(port: u16, settings: &[&str]) -> Self {
-        let controller_port = free_port();
+        let (port, controller_port) = (free_port(), free_port());
         let name = format!("roomtally-suite-{}-{port}-{controller_port}", std::process::id());
         let dir = std::env::temp_dir().join(name);
         let guardian = Command::new("bash")
@@ -92,6 +83,11 @@ impl Node {
             .expect("bash can be run");
         let settings = IMPATIENCE.iter().chain(settings).map(|&setting| setting.to_owned()).collect();
         Self { port, controller_port, dir, settings, behind: None, guardian }
+    }
+
+    /// Listens, the next time that it runs, where this other node does.
+    pub(crate) fn takes_place_of(&mut self, other: &Self) {
+        self.port = other.port;
     }
 
     /// The place of a node with a second listener, to be reached through a proxy
