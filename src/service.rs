@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::aggregator::{Aggregator, Checkpoint, Counting, Ending, Settings, SnapshotSettings, Sources};
 use crate::api::{self, Api};
 use crate::config::{ClientFault, Config, Property};
-use crate::decode;
+use crate::decode::{Limits, Rules};
 use crate::kafka::{Connection, LogEvent, Properties, PropertyFault, Reader, Watch};
 use crate::log::LogIdentity;
 use crate::room::Timestamp;
@@ -148,7 +148,7 @@ impl Start {
     /// Goes on from the newest snapshot until it is told to stop.
     fn count(self) -> anyhow::Result<()> {
         let Self { config, durability, status, ending, metrics, writer, reader, .. } = self;
-        let mut counting = Counting::new(writer, limits(&config));
+        let mut counting = Counting::new(writer, rules(&config));
         let (sender, events) = mpsc::sync_channel::<LogEvent>(BATCHES_ON_THE_WAY);
         let (snapshots, identity) = match &durability {
             Durability::Kept(place) => {
@@ -235,13 +235,14 @@ pub fn connection(config: &Config) -> Connection {
     }
 }
 
-/// What records the configuration lets in.
-pub fn limits(config: &Config) -> decode::Limits {
-    decode::Limits {
+/// What the configuration says of records.
+pub fn rules(config: &Config) -> Rules {
+    let limits = Limits {
         record_bytes: config.limits.record_bytes,
         oldest: Timestamp::from_millis(config.limits.oldest),
         max_future_ms: i64::try_from(config.limits.max_future.as_millis()).unwrap_or(i64::MAX),
-    }
+    };
+    Rules { limits, collection: config.kafka.collection.clone() }
 }
 
 /// What the Kafka client of this build has against the properties.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use roomtally::aggregator::Counting;
-use roomtally::decode::Limits;
+use roomtally::decode::{Limits, Rules};
 use roomtally::kafka::{Batch, BatchRecord};
 use roomtally::log::{NextOffset, Partition};
 use roomtally::room::Timestamp;
@@ -222,7 +222,7 @@ impl Telling {
         let (writer, reader) = tally(10);
         let limits =
             Limits { record_bytes: 1 << 20, oldest: Timestamp::from_millis(0), max_future_ms: DAY_MS };
-        let mut counting = Counting::new(writer, limits);
+        let mut counting = Counting::new(writer, Rules { limits, collection: String::new() });
         for partition in 0..PARTITIONS {
             counting.begin(Partition(i32::try_from(partition).unwrap()), NextOffset::START);
         }

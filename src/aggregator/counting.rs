@@ -4,7 +4,7 @@
 //! not, and what it then does. Invariant: the position moves past a record
 //! exactly when its one result is counted.
 
-use crate::decode::{self, Decoded, Limits, Record, RejectReason};
+use crate::decode::{self, Bump, Decoded, Record, RejectReason, Rules};
 use crate::kafka::{Batch, BatchRecord};
 use crate::log::{Arrival, NextOffset, Partition, Positions, Stop};
 use crate::snapshot::Changes;
@@ -15,7 +15,9 @@ use crate::tally::{self, Apply, Loading, Outcome, TallyWriter};
 #[derive(Debug)]
 pub struct Counting {
     tally: TallyWriter,
-    limits: Limits,
+    rules: Rules,
+    /// Where records are unescaped, until their batch is applied.
+    memory: Bump,
     positions: Positions,
     events: EventCounts,
     /// What changed and was not taken yet.
@@ -52,9 +54,9 @@ impl Refusal<'_> {
 
 impl Counting {
     /// Counts into this tally, from nothing.
-    pub fn new(tally: TallyWriter, limits: Limits) -> Self {
+    pub fn new(tally: TallyWriter, rules: Rules) -> Self {
         let (positions, events, changes) = (Positions::default(), EventCounts::default(), Changes::default());
-        Self { tally, limits, positions, events, changes }
+        Self { tally, rules, memory: Bump::new(), positions, events, changes }
     }
 
     /// Follows a partition from `begin` on, unless it is followed or stopped
@@ -112,7 +114,9 @@ impl Counting {
     /// Applies a batch, which readers see whole; `refused` sees every record
     /// that was refused. Decoding and `refused` keep no reader waiting.
     pub fn apply(&mut self, batch: &Batch, refused: impl FnMut(Refusal<'_>)) -> Timestamps {
-        let decoded: Vec<_> = batch.records().map(|record| (record, decode(&record, &self.limits))).collect();
+        self.memory.reset();
+        let decoded: Vec<_> =
+            batch.records().map(|record| (record, decode(&record, &self.rules, &self.memory))).collect();
         let mut timestamps = Timestamps::default();
         let mut refusals = Vec::new();
         let mut last: Vec<&BatchRecord<'_>> = Vec::new();
@@ -156,9 +160,13 @@ impl Counting {
     }
 }
 
-fn decode<'a>(record: &BatchRecord<'a>, limits: &Limits) -> Result<Decoded<'a>, RejectReason> {
+fn decode<'a>(
+    record: &BatchRecord<'a>,
+    rules: &'a Rules,
+    memory: &'a Bump,
+) -> Result<Decoded<'a>, RejectReason> {
     let BatchRecord { key, value, timestamp, .. } = *record;
-    decode::decode(&Record { key, value, timestamp }, limits)
+    decode::decode(&Record { key, value, timestamp }, rules, memory)
 }
 
 fn apply(
@@ -175,6 +183,7 @@ fn apply(
         Outcome::Removed => Ok(EventResult::Removed),
         Outcome::Tombstone => Ok(EventResult::Tombstone),
         Outcome::UnknownRoom => Ok(EventResult::UnknownRoom),
+        Outcome::Ignored => Ok(EventResult::Ignored),
         Outcome::TooManyDepartments => Err(RejectReason::TooManyDepartments),
     }
 }

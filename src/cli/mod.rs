@@ -42,7 +42,7 @@ enum Command {
     Serve(serve::Serve),
     /// Run the whole service on an embedded broker, with the documented example and live chats
     Demo(demo::Demo),
-    /// Send room events, one JSON object a line, to the topic
+    /// Send room events and documents, one JSON object a line or an array, to the topic
     Produce(produce::Produce),
     /// Look at the configuration, the broker, the topic, the data directory and the address
     Check(check::Check),

@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use bumpalo::Bump;
+
 use crate::decode::RejectReason;
 use crate::decode::json::{self, Json, Object, Text};
 use crate::decode::wrapper::unwrapped;
@@ -23,9 +25,13 @@ pub(super) enum Key<'a> {
 }
 
 /// The room that a value's `_id` names, or else the key.
-pub(super) fn room<'a>(id: Option<Json<'a>>, key: Option<&'a [u8]>) -> Result<RoomId<'a>, RejectReason> {
+pub(super) fn room<'a>(
+    id: Option<Json<'a>>,
+    key: Option<&'a [u8]>,
+    memory: &'a Bump,
+) -> Result<RoomId<'a>, RejectReason> {
     match id {
-        None | Some(Json::Null) => match self::key(key)? {
+        None | Some(Json::Null) => match self::key(key, memory)? {
             Key::Room(room) => Ok(room),
             Key::ResumeToken | Key::Nothing => Err(RejectReason::NoId),
         },
@@ -44,36 +50,35 @@ pub(super) fn department(value: Option<Json<'_>>) -> Result<Option<DepartmentId<
 }
 
 /// Reads a record's key.
-pub(super) fn key(key: Option<&[u8]>) -> Result<Key<'_>, RejectReason> {
+pub(super) fn key<'a>(key: Option<&'a [u8]>, memory: &'a Bump) -> Result<Key<'a>, RejectReason> {
     let Some(bytes) = key else { return Ok(Key::Nothing) };
     let text = std::str::from_utf8(bytes).map_err(|_| RejectReason::BadId)?;
     match json::parse(text) {
-        Ok(Json::Object(object)) => object_key(unwrapped(object)),
-        Ok(Json::Text(inner)) => text_key(inner),
+        Ok(Json::Object(object)) => object_key(unwrapped(object), memory),
+        Ok(Json::Text(inner)) => text_key(inner, memory),
         _ => plain(text.into()),
     }
 }
 
-fn object_key(key: Json<'_>) -> Result<Key<'_>, RejectReason> {
+fn object_key<'a>(key: Json<'a>, memory: &'a Bump) -> Result<Key<'a>, RejectReason> {
     match key {
         Json::Null => Ok(Key::Nothing),
-        Json::Text(text) => text_key(text),
-        Json::Object(object) => members_key(object),
+        Json::Text(text) => text_key(text, memory),
+        Json::Object(object) => members_key(object, memory),
         Json::Number(digits) => plain(digits.into()),
-        Json::Bool(_) | Json::NonFinite | Json::Array => Err(RejectReason::BadId),
+        Json::Bool(_) | Json::NonFinite | Json::Array(_) => Err(RejectReason::BadId),
     }
 }
 
 /// A key that is a JSON string: the id, or an object in a string.
-fn text_key(text: Text<'_>) -> Result<Key<'_>, RejectReason> {
-    let opened = text.read_as_json();
-    match json::parse(&opened) {
-        Ok(Json::Object(object)) => Ok(members_key(object)?.into_owned()),
+fn text_key<'a>(text: Text<'a>, memory: &'a Bump) -> Result<Key<'a>, RejectReason> {
+    match json::parse(text.read_as_json(memory)) {
+        Ok(Json::Object(object)) => members_key(object, memory),
         _ => plain(text.read().map_err(|_| RejectReason::BadId)?),
     }
 }
 
-fn members_key(object: Object<'_>) -> Result<Key<'_>, RejectReason> {
+fn members_key<'a>(object: Object<'a>, memory: &'a Bump) -> Result<Key<'a>, RejectReason> {
     let (mut id, mut underscored, mut resume_token) = (None, None, false);
     for (name, value) in object.members() {
         if name.is("id") {
@@ -85,7 +90,7 @@ fn members_key(object: Object<'_>) -> Result<Key<'_>, RejectReason> {
         }
     }
     let id = match (id, underscored) {
-        (Some(Json::Text(inner)), _) => return debezium(inner),
+        (Some(Json::Text(inner)), _) => return debezium(inner, memory),
         (None | Some(Json::Null), other) => other,
         (id @ Some(_), _) => id,
     };
@@ -100,12 +105,11 @@ fn members_key(object: Object<'_>) -> Result<Key<'_>, RejectReason> {
 }
 
 /// The text under Debezium's `id`: JSON in a string, or the id itself.
-fn debezium(text: Text<'_>) -> Result<Key<'_>, RejectReason> {
-    let opened = text.read_as_json();
-    match json::parse(&opened) {
-        Ok(inner @ Json::Text(_)) => Ok(Key::Room(named(inner)?.into_owned())),
+fn debezium<'a>(text: Text<'a>, memory: &'a Bump) -> Result<Key<'a>, RejectReason> {
+    match json::parse(text.read_as_json(memory)) {
+        Ok(inner @ Json::Text(_)) => named(inner).map(Key::Room),
         Ok(Json::Object(object)) if object.sole("$oid").is_some() => {
-            Ok(Key::Room(named(Json::Object(object))?.into_owned()))
+            named(Json::Object(object)).map(Key::Room)
         }
         _ => plain(text.read().map_err(|_| RejectReason::BadId)?),
     }
@@ -131,16 +135,6 @@ fn text_or_oid(value: Json<'_>) -> Option<Cow<'_, str>> {
     }
 }
 
-impl Key<'_> {
-    fn into_owned(self) -> Key<'static> {
-        match self {
-            Key::Room(room) => Key::Room(room.into_owned()),
-            Key::ResumeToken => Key::ResumeToken,
-            Key::Nothing => Key::Nothing,
-        }
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -148,7 +142,8 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: Result<&str, RejectReason>) {
-        let found = key(Some(text.as_bytes()));
+        let memory = Bump::new();
+        let found = key(Some(text.as_bytes()), &memory);
         let expected = expected.map(|id| Key::Room(RoomId::new(id).unwrap()));
         assert_eq!(found, expected, "{text}");
     }
@@ -199,7 +194,7 @@ mod tests {
             check(text, Err(RejectReason::BadId));
         }
         check(&"x".repeat(129), Err(RejectReason::BadId));
-        assert_eq!(key(Some(b"\xff")), Err(RejectReason::BadId));
+        assert_eq!(key(Some(b"\xff"), &Bump::new()), Err(RejectReason::BadId));
     }
 
     #[test]
@@ -207,12 +202,12 @@ mod tests {
         for text in
             ["{}", r#"{"x":1}"#, r#"{"_id":null}"#, r#"{"id":null}"#, r#"{"schema":null,"payload":null}"#]
         {
-            assert_eq!(key(Some(text.as_bytes())), Ok(Key::Nothing), "{text}");
+            assert_eq!(key(Some(text.as_bytes()), &Bump::new()), Ok(Key::Nothing), "{text}");
         }
         for text in [r#"{"_data":"82"}"#, r#"{"_id":{"_data":"82"}}"#, r#""{\"_id\": {\"_data\": \"82\"}}""#]
         {
-            assert_eq!(key(Some(text.as_bytes())), Ok(Key::ResumeToken), "{text}");
+            assert_eq!(key(Some(text.as_bytes()), &Bump::new()), Ok(Key::ResumeToken), "{text}");
         }
-        assert_eq!(key(None), Ok(Key::Nothing));
+        assert_eq!(key(None, &Bump::new()), Ok(Key::Nothing));
     }
 }

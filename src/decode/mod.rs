@@ -3,20 +3,38 @@
 //! Owns the meaning of a record: one file per form, recognised by its content,
 //! so that one topic may mix them. Invariants: the same record decodes alike
 //! whenever it is read, for no clock is asked; and a record is refused for the
-//! first fault in the order of [`RejectReason`]. This version reads the native
-//! form and tombstones.
+//! first fault in the order of [`RejectReason`].
+//!
+//! ```text
+//! value ── string? opened ── wrapper? unwrapped ── event          native
+//!                                               ├─ operationType  mongodb   ─┬─ document
+//!                                               ├─ op, no _id     debezium  ─┴─ update
+//!                                               └─ else           document
+//! ```
 
 mod date;
+mod debezium;
+mod document;
+mod fields;
 mod id;
 mod json;
+mod mongodb;
 mod native;
+mod reading;
 mod reason;
+mod room_fields;
+#[cfg(test)]
+mod said;
+mod update;
 mod wrapper;
 
+pub use bumpalo::Bump;
 pub use reason::RejectReason;
 
+use crate::decode::fields::Fields;
 use crate::decode::id::Key;
-use crate::decode::json::Json;
+use crate::decode::json::{Json, Object};
+use crate::decode::reading::Reading;
 use crate::room::{Change, RoomChange, Timestamp};
 
 /// The header that makes a record apply only to a room not known.
@@ -31,6 +49,15 @@ pub struct Record<'a> {
     pub value: Option<&'a [u8]>,
     /// Kafka's own timestamp of the record, not the room's.
     pub timestamp: Option<Timestamp>,
+}
+
+/// What decides whether a record is counted, beside the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// What it may not exceed.
+    pub limits: Limits,
+    /// Change events of other collections of the database are ignored.
+    pub collection: String,
 }
 
 /// What a record may not exceed.
@@ -69,31 +96,52 @@ pub enum Decoded<'a> {
 /// Why a good record is passed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ignored {
-    /// The MongoDB connector's heartbeat: no value, a resume token for a key.
+    /// A connector's sign of life.
     Heartbeat,
+    /// Debezium's marker that a transaction begins or ends.
+    Transaction,
     /// A native event other than the three of a room.
     OtherEvent,
-    /// An object of a form that this version does not read.
-    OtherForm,
+    /// An operation that changes no document, such as a collection's end.
+    OtherOperation,
+    /// A change in another collection.
+    OtherCollection,
+    /// A room of another type, without a name.
+    OtherKind,
 }
 
-/// Reads a record.
+/// Reads a record. What has to be unescaped to be read is put into `memory`, which may
+/// be reset once the change is not needed any more.
 ///
 /// # Errors
 /// The first fault, in the order of [`RejectReason`].
-pub fn decode<'a>(record: &Record<'a>, limits: &Limits) -> Result<Decoded<'a>, RejectReason> {
+pub fn decode<'a>(
+    record: &Record<'a>,
+    rules: &'a Rules,
+    memory: &'a Bump,
+) -> Result<Decoded<'a>, RejectReason> {
     let bytes = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
-    if bytes > limits.record_bytes {
+    if bytes > rules.limits.record_bytes {
         return Err(RejectReason::TooLarge);
     }
-    let Some(value) = record.value else { return tombstone(record) };
+    let reading = Reading { record: *record, rules, memory };
+    let Some(value) = record.value else { return tombstone(&reading) };
     if begins_as_registry_framing(value) {
         return Err(RejectReason::NotJson);
     }
     let text = std::str::from_utf8(value).map_err(|_| RejectReason::NotUtf8)?;
-    match json::parse(text).map_err(|_| RejectReason::NotJson)? {
-        Json::Text(text) => opened(&text.read_as_json(), record, limits),
-        value => unwrap(value, record, limits, |text| opened(&text.read_as_json(), record, limits)),
+    let value = json::parse(text).map_err(|_| RejectReason::NotJson)?;
+    let is_string = matches!(value, Json::Text(_));
+    let Json::Object(object) = reading.opened(value)? else { return Err(RejectReason::NotObject) };
+    match wrapper::unwrapped(object) {
+        Json::Null => tombstone(&reading),
+        Json::Object(object) => form(object, &reading),
+        // What stood in a string holds no other one.
+        payload @ Json::Text(_) if !is_string => match reading.opened(payload)? {
+            Json::Object(object) => form(object, &reading),
+            _ => Err(RejectReason::NotObject),
+        },
+        _ => Err(RejectReason::NotObject),
     }
 }
 
@@ -104,130 +152,47 @@ pub fn begins_as_registry_framing(value: &[u8]) -> bool {
 
 /// Whether a key names a room, as the precondition of several partitions is.
 pub fn key_names_a_room(key: Option<&[u8]>) -> bool {
-    matches!(id::key(key), Ok(Key::Room(_)))
+    matches!(id::key(key, &Bump::new()), Ok(Key::Room(_)))
 }
 
-/// Reads JSON that stood in a string; strings within are opened no further.
-fn opened(text: &str, record: &Record<'_>, limits: &Limits) -> Result<Decoded<'static>, RejectReason> {
-    let value = json::parse(text).map_err(|_| RejectReason::NotJson)?;
-    unwrap(value, record, limits, |_| Err(RejectReason::NotObject)).map(Decoded::into_owned)
-}
-
-/// Looks into a converter's wrapper, if there is one.
-fn unwrap<'a>(
-    value: Json<'a>,
-    record: &Record<'a>,
-    limits: &Limits,
-    open: impl FnOnce(json::Text<'a>) -> Result<Decoded<'a>, RejectReason>,
-) -> Result<Decoded<'a>, RejectReason> {
-    let Json::Object(object) = value else { return Err(RejectReason::NotObject) };
-    match wrapper::unwrapped(object) {
-        Json::Null => tombstone(record),
-        Json::Text(text) => open(text),
-        Json::Object(object) => match native::decode(object, record, limits) {
-            Some(decoded) => decoded,
-            None => Ok(Decoded::Ignored(Ignored::OtherForm)),
-        },
-        _ => Err(RejectReason::NotObject),
+/// Reads an object by the form that its names tell.
+fn form<'a>(object: Object<'a>, reading: &Reading<'a>) -> Result<Decoded<'a>, RejectReason> {
+    let fields = Fields::of(object);
+    let has_id = fields.room.id.is_some();
+    match fields {
+        Fields { event: Some(event), .. } => native::decode(event, &fields.room, reading),
+        Fields { operation: Some(operation), .. } => mongodb::decode(operation, &fields, reading),
+        Fields { op: Some(op), .. } if !has_id => debezium::decode(op, &fields, reading),
+        Fields { status: Some(status), id: Some(_), .. } if !has_id && is_begin_or_end(status) => {
+            Ok(Decoded::Ignored(Ignored::Transaction))
+        }
+        Fields { ts_ms: Some(_), .. } if object.sole("ts_ms").is_some() => {
+            Ok(Decoded::Ignored(Ignored::Heartbeat))
+        }
+        _ => document::bare(&fields.room, reading),
     }
 }
 
-fn tombstone<'a>(record: &Record<'a>) -> Result<Decoded<'a>, RejectReason> {
-    match id::key(record.key)? {
+fn is_begin_or_end(status: Json<'_>) -> bool {
+    matches!(status, Json::Text(text) if text.is("BEGIN") || text.is("END"))
+}
+
+fn tombstone<'a>(reading: &Reading<'a>) -> Result<Decoded<'a>, RejectReason> {
+    match id::key(reading.record.key, reading.memory)? {
         Key::Room(room) => Ok(Decoded::Change(RoomChange { room, change: Change::Tombstone })),
         Key::ResumeToken => Ok(Decoded::Ignored(Ignored::Heartbeat)),
         Key::Nothing => Err(RejectReason::NoId),
     }
 }
 
-impl Decoded<'_> {
-    /// The same, independent of what it was read from.
-    pub fn into_owned(self) -> Decoded<'static> {
-        match self {
-            Self::Change(change) => Decoded::Change(change.into_owned()),
-            Self::Ignored(why) => Decoded::Ignored(why),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::decode::said::{check, said};
     use RejectReason::{
         BadDepartment, BadId, BadTs, NoId, NoTs, NotJson, NotObject, NotUtf8, TooLarge, TsOutOfRange,
     };
 
-    const LIMITS: Limits = Limits {
-        record_bytes: 1_000,
-        oldest: Timestamp::from_millis(946_684_800_000),
-        max_future_ms: 86_400_000,
-    };
-
-    /// What a record with this value says, in the words of the assertions below.
-    fn said(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<String, RejectReason> {
-        let timestamp = Some(Timestamp::from_millis(1_600_000_000_000));
-        decode(&Record { key, value, timestamp }, &LIMITS).map(|decoded| match decoded {
-            Decoded::Ignored(why) => format!("{why:?}"),
-            Decoded::Change(RoomChange { room, change }) => match change {
-                Change::Stated { ts, department, waiting } => {
-                    let department = department.map(|id| id.as_str().to_owned());
-                    format!("{room} created {} {department:?} {waiting}", ts.as_millis())
-                }
-                Change::Updated(update) => {
-                    let department = update.department.map(|id| id.map(|id| id.as_str().to_owned()));
-                    let ts = update.ts.map(Timestamp::as_millis);
-                    format!("{room} updated {ts:?} {department:?} {:?}", update.waiting)
-                }
-                Change::Removed => format!("{room} removed"),
-                Change::Tombstone => format!("{room} tombstone"),
-            },
-        })
-    }
-
-    #[track_caller]
-    fn check(value: &str, expected: Result<&str, RejectReason>) {
-        assert_eq!(said(Some(b"k"), Some(value.as_bytes())), expected.map(str::to_owned), "{value}");
-    }
-
-    #[test]
-    fn the_three_native_events_are_read() {
-        for (value, expected) in [
-            (
-                r#"{"event":"room-created","_id":"BtS3Xk","departmentId":"GgYv","ts":"2020-09-09T00:11:22.345Z"}"#,
-                r#"BtS3Xk created 1599610282345 Some("GgYv") false"#,
-            ),
-            (
-                r#"{"event":"room-created","_id":{"$oid":"65"},"ts":{"$date":1000000000000},"waitingResponse":true}"#,
-                "65 created 1000000000000 None true",
-            ),
-            (
-                r#"{"event":"room-created","_id":"r","departmentId":"","ts":1e12,"waitingResponse":"true"}"#,
-                r#"r created 1000000000000 Some("") false"#,
-            ),
-            (
-                r#"{"event":"room-created","departmentId":null,"ts":1e12}"#,
-                "k created 1000000000000 None false",
-            ),
-            (
-                r#"{"event":"room-created","_id":null,"ts":1e12,"t":"c"}"#,
-                "k created 1000000000000 None false",
-            ),
-            (r#"{"event":"room-updated","_id":"r"}"#, "r updated None None None"),
-            (
-                r#"{"event":"room-updated","_id":"r","ts":1e12,"departmentId":{"$oid":"65"},"waitingResponse":true}"#,
-                r#"r updated Some(1000000000000) Some(Some("65")) Some(true)"#,
-            ),
-            (
-                r#"{"event":"room-updated","_id":"r","departmentId":null,"waitingResponse":null}"#,
-                "r updated None Some(None) Some(false)",
-            ),
-            (r#"{"event":"room-removed","_id":"r","ts":"rubbish","departmentId":5}"#, "r removed"),
-            (r#"{"event":"room-removed","_id":"a","_id":"b"}"#, "b removed"),
-            (r#"{"\u0065vent":"room\u002dremoved","_id":"r","x":NaN,"y":"\ud800"}"#, "r removed"),
-        ] {
-            check(value, Ok(expected));
-        }
-    }
+    use super::*;
 
     #[test]
     fn a_value_is_read_through_wrappers_and_strings() {
@@ -250,8 +215,9 @@ mod tests {
     fn what_is_not_counted_is_ignored_whatever_else_is_wrong_with_it() {
         check(r#"{"event":"room-closed","_id":5,"ts":"rubbish"}"#, Ok("OtherEvent"));
         check(r#"{"event":5}"#, Ok("OtherEvent"));
-        check(r#"{"ts_ms":1600000000000}"#, Ok("OtherForm"));
-        check(r#"{"status":"BEGIN","id":"571"}"#, Ok("OtherForm"));
+        check(r#"{"ts_ms":1600000000000}"#, Ok("Heartbeat"));
+        check(r#"{"status":"BEGIN","id":"571"}"#, Ok("Transaction"));
+        check(r#"{"id":"571","event_count":2,"status":"END"}"#, Ok("Transaction"));
         assert_eq!(said(Some(br#"{"_data":"82"}"#), None), Ok("Heartbeat".to_owned()));
     }
 

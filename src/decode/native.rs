@@ -3,84 +3,69 @@
 //! Owns the three events `room-created`, `room-updated` and `room-removed`;
 //! events of another name are none of ours.
 
-use crate::decode::date::date;
-use crate::decode::json::{Json, Object};
-use crate::decode::{Decoded, Ignored, Limits, Record, RejectReason, id};
-use crate::room::{Change, RoomChange, Timestamp, Update};
+use crate::decode::fields::RoomFields;
+use crate::decode::json::Json;
+use crate::decode::{Decoded, Ignored, Reading, RejectReason};
+use crate::room::{Change, RoomChange};
 
-/// The fields that are read; the last of duplicate names wins.
-#[derive(Default)]
-struct Fields<'a> {
-    event: Option<Json<'a>>,
-    id: Option<Json<'a>>,
-    department: Option<Json<'a>>,
-    ts: Option<Json<'a>>,
-    waiting: Option<Json<'a>>,
-}
-
-/// Reads a native event; none if the object is of another form.
+/// Reads the event of this name.
 pub(super) fn decode<'a>(
-    object: Object<'a>,
-    record: &Record<'a>,
-    limits: &Limits,
-) -> Option<Result<Decoded<'a>, RejectReason>> {
-    let fields = Fields::of(object);
-    let Json::Text(event) = fields.event? else { return Some(Ok(Decoded::Ignored(Ignored::OtherEvent))) };
-    let change = match event {
-        _ if event.is("room-created") => fields.created(record, limits),
-        _ if event.is("room-updated") => fields.updated(record, limits),
-        _ if event.is("room-removed") => fields.removed(record),
-        _ => return Some(Ok(Decoded::Ignored(Ignored::OtherEvent))),
+    event: Json<'a>,
+    fields: &RoomFields<'a>,
+    reading: &Reading<'a>,
+) -> Result<Decoded<'a>, RejectReason> {
+    let Json::Text(event) = event else { return Ok(Decoded::Ignored(Ignored::OtherEvent)) };
+    let read: fn(&RoomFields<'a>, &Reading<'a>) -> Result<Change<'a>, RejectReason> = match event {
+        _ if event.is("room-created") => RoomFields::created,
+        _ if event.is("room-updated") => |fields, reading| fields.updated(reading).map(Change::Updated),
+        _ if event.is("room-removed") => |_, _| Ok(Change::Removed),
+        _ => return Ok(Decoded::Ignored(Ignored::OtherEvent)),
     };
-    Some(change.map(Decoded::Change))
+    let room = fields.room(reading)?;
+    Ok(Decoded::Change(RoomChange { room, change: read(fields, reading)? }))
 }
 
-impl<'a> Fields<'a> {
-    fn of(object: Object<'a>) -> Self {
-        let mut fields = Self::default();
-        for (name, value) in object.members() {
-            let field = match name {
-                _ if name.is("event") => &mut fields.event,
-                _ if name.is("_id") => &mut fields.id,
-                _ if name.is("departmentId") => &mut fields.department,
-                _ if name.is("ts") => &mut fields.ts,
-                _ if name.is("waitingResponse") => &mut fields.waiting,
-                _ => continue,
-            };
-            *field = Some(value);
+#[cfg(test)]
+mod tests {
+    use crate::decode::said::check;
+
+    #[test]
+    fn the_three_native_events_are_read() {
+        for (value, expected) in [
+            (
+                r#"{"event":"room-created","_id":"BtS3Xk","departmentId":"GgYv","ts":"2020-09-09T00:11:22.345Z"}"#,
+                r#"BtS3Xk created 1599610282345 Some("GgYv") false"#,
+            ),
+            (
+                r#"{"event":"room-created","_id":{"$oid":"65"},"ts":{"$date":1000000000000},"waitingResponse":true}"#,
+                "65 created 1000000000000 None true",
+            ),
+            (
+                r#"{"event":"room-created","_id":"r","departmentId":"","ts":1e12,"waitingResponse":"true"}"#,
+                r#"r created 1000000000000 Some("") false"#,
+            ),
+            (
+                r#"{"event":"room-created","departmentId":null,"ts":1e12}"#,
+                "k created 1000000000000 None false",
+            ),
+            (
+                r#"{"event":"room-created","_id":null,"ts":1e12,"t":"c"}"#,
+                "k created 1000000000000 None false",
+            ),
+            (r#"{"event":"room-updated","_id":"r"}"#, "r updated None None None"),
+            (
+                r#"{"event":"room-updated","_id":"r","ts":1e12,"departmentId":{"$oid":"65"},"waitingResponse":true}"#,
+                r#"r updated Some(1000000000000) Some(Some("65")) Some(true)"#,
+            ),
+            (
+                r#"{"event":"room-updated","_id":"r","departmentId":null,"waitingResponse":null}"#,
+                "r updated None Some(None) Some(false)",
+            ),
+            (r#"{"event":"room-removed","_id":"r","ts":"rubbish","departmentId":5}"#, "r removed"),
+            (r#"{"event":"room-removed","_id":"a","_id":"b"}"#, "b removed"),
+            (r#"{"\u0065vent":"room\u002dremoved","_id":"r","x":NaN,"y":"\ud800"}"#, "r removed"),
+        ] {
+            check(value, Ok(expected));
         }
-        fields
     }
-
-    fn created(&self, record: &Record<'a>, limits: &Limits) -> Result<RoomChange<'a>, RejectReason> {
-        let room = id::room(self.id, record.key)?;
-        let ts = match self.ts {
-            None | Some(Json::Null) => return Err(RejectReason::NoTs),
-            Some(value) => creation(value, record, limits)?,
-        };
-        let department = id::department(self.department)?;
-        let waiting = matches!(self.waiting, Some(Json::Bool(true)));
-        Ok(RoomChange { room, change: Change::Stated { ts, department, waiting } })
-    }
-
-    fn updated(&self, record: &Record<'a>, limits: &Limits) -> Result<RoomChange<'a>, RejectReason> {
-        let room = id::room(self.id, record.key)?;
-        let ts = self.ts.map(|value| creation(value, record, limits)).transpose()?;
-        let department = match self.department {
-            None => None,
-            some => Some(id::department(some)?),
-        };
-        let waiting = self.waiting.map(|value| matches!(value, Json::Bool(true)));
-        Ok(RoomChange { room, change: Change::Updated(Update { ts, department, waiting }) })
-    }
-
-    fn removed(&self, record: &Record<'a>) -> Result<RoomChange<'a>, RejectReason> {
-        Ok(RoomChange { room: id::room(self.id, record.key)?, change: Change::Removed })
-    }
-}
-
-/// A room's creation time, inside what the limits allow.
-fn creation(value: Json<'_>, record: &Record<'_>, limits: &Limits) -> Result<Timestamp, RejectReason> {
-    let ts = date(value).map_err(|_| RejectReason::BadTs)?;
-    if limits.allow(ts, record.timestamp) { Ok(ts) } else { Err(RejectReason::TsOutOfRange) }
 }

@@ -141,6 +141,8 @@ pub enum Change<'a> {
     Removed,
     /// The room is gone, says a record without a value.
     Tombstone,
+    /// It is a room of another type than livechat's.
+    OtherKind,
 }
 
 /// The fields that an update changes; `None` leaves a field as it is.
@@ -170,6 +172,7 @@ impl RoomChange<'_> {
                 }),
                 Change::Removed => Change::Removed,
                 Change::Tombstone => Change::Tombstone,
+                Change::OtherKind => Change::OtherKind,
             },
         }
     }

@@ -34,13 +34,14 @@ impl Books {
                 department.map(|department| Room { ts: *ts, department, waiting: *waiting })
             }
             (Change::Updated(update), Some(known)) => self.updated(known.room, update),
-            (Change::Removed | Change::Tombstone, Some(known)) => {
+            (Change::Removed | Change::Tombstone | Change::OtherKind, Some(known)) => {
                 self.remove(known);
                 journal.push(id, None);
                 return Outcome::Removed;
             }
             (Change::Updated(_) | Change::Removed, None) => return Outcome::UnknownRoom,
             (Change::Tombstone, None) => return Outcome::Tombstone,
+            (Change::OtherKind, None) => return Outcome::Ignored,
         };
         let Some(room) = room else { return Outcome::TooManyDepartments };
         if known.is_some_and(|known| known.room == room) {

@@ -46,6 +46,8 @@ pub enum Outcome {
     Tombstone,
     /// An update or a deletion of a room not known.
     UnknownRoom,
+    /// A room of another type, not known.
+    Ignored,
     /// Refused: a department never seen before, and no place left for one.
     TooManyDepartments,
 }
@@ -221,7 +223,9 @@ impl TallyReader {
 mod tests {
     use super::*;
     use crate::room::{Change, DepartmentId, RoomId, Update};
-    use Outcome::{Changed, Counted, Duplicate, Removed, Tombstone, TooManyDepartments, UnknownRoom};
+    use Outcome::{
+        Changed, Counted, Duplicate, Ignored, Removed, Tombstone, TooManyDepartments, UnknownRoom,
+    };
 
     fn change(room: &'static str, change: Change<'static>) -> RoomChange<'static> {
         RoomChange { room: RoomId::new(room).unwrap(), change }
@@ -368,6 +372,19 @@ mod tests {
         );
         assert_eq!(rows(&reader, Some(true)), [(None, 1)]);
         assert_eq!(rows(&reader, Some(false)), [(None, 1), (Some("a".to_owned()), 1)]);
+    }
+
+    #[test]
+    fn a_room_that_turns_out_to_be_of_another_type_counts_no_more() {
+        check(
+            &[
+                (created("r", 5, department("a")), Counted),
+                (created("s", 5, None), Counted),
+                (change("r", Change::OtherKind), Removed),
+                (change("r", Change::OtherKind), Ignored),
+            ],
+            &[(None, 1)],
+        );
     }
 
     #[test]

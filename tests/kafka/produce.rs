@@ -7,7 +7,7 @@ use rdkafka::message::{Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 use tempfile::TempDir;
 
-use crate::model::{Event, FIRST_TS, Model, workload};
+use crate::model::{Event, FIRST_TS, Model, iso, workload};
 use crate::program::{Ended, run, write_lines};
 use crate::service::Setup;
 use crate::topic::Topic;
@@ -40,7 +40,7 @@ pub(crate) fn values(events: &[Event]) -> impl Iterator<Item = String> + '_ {
 
 #[track_caller]
 pub(crate) fn succeeds(ended: &Ended, acknowledged: usize, read: usize) {
-    let line = format!("{acknowledged} records acknowledged by Kafka, of {read} lines read");
+    let line = format!("{acknowledged} records acknowledged by Kafka, of {read} events and rooms read");
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.stdout.lines().any(|said| said == line), "{ended:?}");
 }
@@ -65,7 +65,7 @@ fn events_from_standard_input_are_acknowledged_and_counted() {
     for flags in [vec![], vec!["--file", "-"]] {
         let mut arguments = vec!["produce", "--bootstrap-servers", &topic.servers, "--topic", &topic.name];
         arguments.extend(flags);
-        succeeds(&run(TIME, &arguments, Some(&text)), 100, 199);
+        succeeds(&run(TIME, &arguments, Some(&text)), 100, 100);
     }
     assert!(!config.exists(), "nothing of the configuration is needed");
     Setup::new(&topic).serve().agrees_with(&Model::of(&[events.clone(), events].concat()));
@@ -97,6 +97,61 @@ fn history_sent_for_unknown_rooms_only_has_its_header_and_undoes_nothing() {
         headers(&topic, 7),
         [vec![Vec::<String>::new(); 3], vec![vec!["roomtally-if-unknown".to_owned()]; 4]].concat()
     );
+}
+
+/// What `mongoexport` writes of some rooms: canonical, relaxed and as an array.
+fn exports() -> [Vec<String>; 3] {
+    let canonical = [
+        format!(
+            r#"{{"_id":"first","t":"l","ts":{{"$date":{{"$numberLong":"{FIRST_TS}"}}}},"departmentId":"a","usersCount":{{"$numberInt":"2"}}}}"#
+        ),
+        r#"{"_id":"GENERAL","t":"c","ts":{"$date":{"$numberLong":"1600000000000"}},"name":"general"}"#
+            .to_owned(),
+        format!(
+            r#"{{"_id":{{"$oid":"65a1b2c3d4e5f60718293a4b"}},"t":"l","ts":{{"$date":{{"$numberLong":"{FIRST_TS}"}}}}}}"#
+        ),
+    ];
+    let ts = iso(FIRST_TS);
+    let relaxed = [
+        format!(r#"{{"_id":"first","t":"l","ts":{{"$date":"{ts}"}},"departmentId":"a","usersCount":2}}"#),
+        r#"{"_id":"GENERAL","t":"c","ts":{"$date":"2020-09-13T12:26:40Z"},"name":"general"}"#.to_owned(),
+        format!(r#"{{"_id":{{"$oid":"65a1b2c3d4e5f60718293a4b"}},"t":"l","ts":{{"$date":"{ts}"}}}}"#),
+    ];
+    let array = vec![format!("[{}]", relaxed.join(",\n"))];
+    [canonical.to_vec(), relaxed.to_vec(), array]
+}
+
+#[test]
+fn rooms_as_mongoexport_writes_them_are_counted_once_and_others_left_out() {
+    let topic = Topic::shared(2);
+    let live = [Event::created("first", FIRST_TS, Some("a")), Event::transferred("first", Some("b"))];
+    succeeds(&produce(&topic, values(&live), &[]), 2, 2);
+    for lines in exports() {
+        let ended = produce(&topic, lines, &["--if-unknown"]);
+        succeeds(&ended, 2, 3);
+        assert!(ended.stdout.contains("1 rooms of other types left out"), "{ended:?}");
+    }
+    let service = Setup::new(&topic).serve();
+    let exported = Event::created("65a1b2c3d4e5f60718293a4b", FIRST_TS, None);
+    service.agrees_with(&Model::of(&[&live[..], &[exported]].concat()));
+    assert_eq!(service.metric("roomtally_events_total{result=\"duplicate\"}").to_string(), "5");
+}
+
+#[test]
+fn a_document_of_an_array_that_is_bad_is_named_by_its_number() {
+    let topic = Topic::shared(1);
+    let room = |id: &str| format!(r#"{{"_id":"{id}","t":"l","ts":{FIRST_TS}}}"#);
+    let array = [format!("[{},", room("a")), r#"{"_id":5,"t":"l"},"#.to_owned(), format!("{}]", room("b"))];
+    let ended = produce(&topic, array.clone(), &[]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(
+        ended.stderr.contains("events.jsonl, element 2: ") && ended.stderr.contains("bad_id"),
+        "{ended:?}"
+    );
+    succeeds(&produce(&topic, array, &["--skip-invalid"]), 2, 3);
+    let cut = produce(&topic, [format!("[{}", room("c"))], &[]);
+    assert_eq!(cut.code, Some(1), "{cut:?}");
+    assert!(cut.stderr.contains("closing ]"), "{cut:?}");
 }
 
 /// The headers' names of the first records of partition 0.

@@ -43,11 +43,11 @@ fn bad_lines_are_left_out_when_told_so() {
     let events = lines(72, 100);
     let mut text: Vec<_> = values(&events).collect();
     text.insert(50, "rubbish".to_owned());
-    text.insert(0, "[]".to_owned());
+    text.insert(1, "[]".to_owned());
     let ended = produce(&topic, text, &["--skip-invalid"]);
     succeeds(&ended, 100, 102);
-    assert!(ended.stdout.contains("2 invalid lines skipped"), "{ended:?}");
-    for line in ["line 1: ", "line 52: "] {
+    assert!(ended.stdout.contains("2 invalid ones skipped"), "{ended:?}");
+    for line in ["line 2: ", "line 52: "] {
         assert!(ended.stderr.contains(line), "{line}: {ended:?}");
     }
     Setup::new(&topic).serve().agrees_with(&Model::of(&events));

@@ -5,6 +5,7 @@
 mod allocations;
 mod any_order;
 mod bad_input;
+#[path = "../campaign/mod.rs"]
 mod campaign;
 mod combinations;
 mod damage;

@@ -10,36 +10,10 @@ use roomtally::snapshot::{
 };
 use roomtally::tally::{Apply, Loading, TallyReader, TallyWriter, tally};
 
+pub(crate) use crate::campaign::Dice;
+
 pub(crate) const TOPIC: &str = "livechat.rooms";
 pub(crate) const DEPARTMENTS: usize = 1_000;
-
-/// Random numbers that are the same for the same seed.
-#[derive(Debug, Clone)]
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    pub(crate) fn new(seed: u64) -> Self {
-        let mut dice = Self(seed ^ 0x9e37_79b9_7f4a_7c15);
-        dice.0 = dice.roll(u64::MAX);
-        dice
-    }
-
-    pub(crate) fn roll(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % below.max(1)
-    }
-
-    pub(crate) fn index(&mut self, below: usize) -> usize {
-        usize::try_from(self.roll(below as u64)).unwrap()
-    }
-
-    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.index(from.len())]
-    }
-}
 
 /// A log, and how its rooms are kept.
 #[derive(Debug, Clone, Copy)]

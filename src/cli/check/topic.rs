@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Findings;
 use super::data_directory::Kept;
 use crate::config::Config;
-use crate::decode::{self, Decoded, Record};
+use crate::decode::{self, Bump, Decoded, Record, Rules};
 use crate::kafka::{Batch, Inspection};
 use crate::room::Change;
 use crate::service;
@@ -101,8 +101,8 @@ pub(super) fn warn_of_records(
     findings: &mut Findings,
 ) -> io::Result<()> {
     let compacted = found.cleanup_policy.as_deref().is_some_and(|policy| policy.contains("compact"));
-    let limits = service::limits(config);
-    let count = |wanted: fn(&Batch, &decode::Limits) -> usize| wanted(&found.sample, &limits);
+    let rules = service::rules(config);
+    let count = |wanted: fn(&Batch, &Rules) -> usize| wanted(&found.sample, &rules);
     if compacted && count(partial_updates) > 0 {
         findings.warn(
             topic,
@@ -120,15 +120,16 @@ pub(super) fn warn_of_records(
     Ok(())
 }
 
-fn partial_updates(sample: &Batch, limits: &decode::Limits) -> usize {
+fn partial_updates(sample: &Batch, rules: &Rules) -> usize {
+    let memory = Bump::new();
     let is_update = |record: &crate::kafka::BatchRecord<'_>| {
         let record = Record { key: record.key, value: record.value, timestamp: record.timestamp };
-        matches!(decode::decode(&record, limits), Ok(Decoded::Change(room)) if matches!(room.change, Change::Updated(_)))
+        matches!(decode::decode(&record, rules, &memory), Ok(Decoded::Change(room)) if matches!(room.change, Change::Updated(_)))
     };
     sample.records().filter(is_update).count()
 }
 
-fn keys_without_room(sample: &Batch, _: &decode::Limits) -> usize {
+fn keys_without_room(sample: &Batch, _: &Rules) -> usize {
     // A connector's heartbeat has no value, and no room in its key either.
     let with_value = sample.records().filter(|record| record.value.is_some());
     with_value.filter(|record| !decode::key_names_a_room(record.key)).count()

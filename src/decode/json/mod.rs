@@ -9,6 +9,9 @@
 mod scanner;
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use bumpalo::Bump;
 
 use scanner::Scanner;
 
@@ -30,7 +33,7 @@ pub(super) enum Json<'a> {
     /// `NaN`, `Infinity` or `-Infinity`.
     NonFinite,
     Text(Text<'a>),
-    Array,
+    Array(Array<'a>),
     Object(Object<'a>),
 }
 
@@ -44,6 +47,10 @@ pub(super) struct Text<'a> {
 /// An object's source, from brace to brace.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Object<'a>(&'a str);
+
+/// An array's source, from bracket to bracket.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Array<'a>(&'a str);
 
 /// Reads a whole text as one value.
 pub(super) fn parse(text: &str) -> Result<Json<'_>, NotJson> {
@@ -75,6 +82,19 @@ impl<'a> Object<'a> {
     }
 }
 
+impl<'a> Array<'a> {
+    /// The elements in their order.
+    pub(super) fn elements(self) -> impl Iterator<Item = Json<'a>> {
+        let mut scanner = Scanner::inside(self.0);
+        let mut first = true;
+        std::iter::from_fn(move || {
+            let element = scanner.element(first, 1).ok().flatten();
+            first = false;
+            element
+        })
+    }
+}
+
 impl<'a> Text<'a> {
     /// Whether it says this.
     pub(super) fn is(self, expected: &str) -> bool {
@@ -102,19 +122,26 @@ impl<'a> Text<'a> {
     }
 
     /// What it says, as JSON of its own: half a surrogate pair stays an escape,
-    /// for in there it may stand in a field that nobody reads.
-    pub(super) fn read_as_json(self) -> String {
-        let mut read = String::with_capacity(self.raw.len());
+    /// for in there it may stand in a field that nobody reads. What has to be
+    /// unescaped is put into `memory`.
+    pub(super) fn read_as_json(self, memory: &'a Bump) -> &'a str {
+        if !self.escaped {
+            return self.raw;
+        }
+        let mut read = bumpalo::collections::String::with_capacity_in(self.raw.len(), memory);
         let written = unescape(self.raw, |part| {
             match part {
                 Part::Literal(text) => read.push_str(text),
                 Part::Char(char) => read.push(char),
-                Part::Lone(unit) => read.extend(["\\u", &format!("{unit:04x}")]),
+                Part::Lone(unit) => {
+                    // Writing to memory does not fail.
+                    let _ = write!(read, "\\u{unit:04x}");
+                }
             }
             Ok::<(), std::convert::Infallible>(())
         });
         match written {
-            Ok(()) => read,
+            Ok(()) => read.into_bump_str(),
         }
     }
 }
@@ -274,7 +301,7 @@ mod tests {
         let Ok(Json::Text(text)) = parse(r#""{\"a\":\"\ud800\",\"b\":\"\\ud800\"}""#) else {
             panic!("no text")
         };
-        assert_eq!(text.read_as_json(), r#"{"a":"\ud800","b":"\ud800"}"#);
+        assert_eq!(text.read_as_json(&Bump::new()), r#"{"a":"\ud800","b":"\ud800"}"#);
     }
 
     #[test]

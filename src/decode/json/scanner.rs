@@ -3,7 +3,7 @@
 //! Invariant: the place in the text only moves forward, and what it has passed
 //! is JSON with the tolerances of the module above.
 
-use super::{Json, NotJson, Object, Text};
+use super::{Array, Json, NotJson, Object, Text};
 
 /// How deep arrays and objects may nest.
 const MAX_DEPTH: usize = 128;
@@ -20,9 +20,9 @@ impl<'a> Scanner<'a> {
         Self { text, at: 0 }
     }
 
-    /// Behind the opening brace of an object.
-    pub(super) fn inside(object: &'a str) -> Self {
-        Self { text: object, at: 1 }
+    /// Behind the opening brace or bracket of an object or array.
+    pub(super) fn inside(whole: &'a str) -> Self {
+        Self { text: whole, at: 1 }
     }
 
     /// The one value that the text is.
@@ -111,22 +111,28 @@ impl<'a> Scanner<'a> {
     }
 
     fn array(&mut self, depth: usize) -> Result<Json<'a>, NotJson> {
+        let start = self.at;
         self.at += 1;
         if depth > MAX_DEPTH {
             return Err(NotJson);
         }
+        let mut first = true;
+        while self.element(first, depth)?.is_some() {
+            first = false;
+        }
+        Ok(Json::Array(Array(&self.text[start..self.at])))
+    }
+
+    /// The next element of an array, or none behind the closing bracket.
+    pub(super) fn element(&mut self, first: bool, depth: usize) -> Result<Option<Json<'a>>, NotJson> {
         self.skip_blanks();
         if self.take(b']') {
-            return Ok(Json::Array);
+            return Ok(None);
         }
-        loop {
-            self.value(depth)?;
-            self.skip_blanks();
-            if self.take(b']') {
-                return Ok(Json::Array);
-            }
+        if !first {
             self.expect(b',')?;
         }
+        self.value(depth).map(Some)
     }
 
     fn text(&mut self) -> Result<Text<'a>, NotJson> {

@@ -4,6 +4,9 @@
 //! how long to go on, `ROOMTALLY_RUNS` how many runs at most. Without them a short
 //! form of always the same runs. A run that fails names its seed.
 
+#![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails with the reason")]
+
 use std::collections::BTreeMap;
 use std::env;
 use std::time::{Duration, Instant};
@@ -15,6 +18,34 @@ pub(crate) struct Totals(BTreeMap<&'static str, u64>);
 impl Totals {
     pub(crate) fn add(&mut self, what: &'static str, count: u64) {
         *self.0.entry(what).or_default() += count;
+    }
+}
+
+/// Random numbers that are the same for the same seed.
+#[derive(Debug, Clone)]
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut dice = Self(seed ^ 0x9e37_79b9_7f4a_7c15);
+        dice.0 = dice.roll(u64::MAX);
+        dice
+    }
+
+    pub(crate) fn roll(&mut self, below: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % below.max(1)
+    }
+
+    pub(crate) fn index(&mut self, below: usize) -> usize {
+        usize::try_from(self.roll(below as u64)).unwrap()
+    }
+
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.index(from.len())]
     }
 }
 

@@ -1,0 +1,133 @@
+//! A change event of MongoDB's, as the MongoDB Kafka connector writes it.
+//!
+//! Owns its operations. The fields are those that MongoDB's manual lists ("Change
+//! events"). Its `_id` is a resume token and names no room; `documentKey` does.
+
+use crate::decode::document::{self, Said};
+use crate::decode::fields::{Fields, RoomFields, present};
+use crate::decode::json::Json;
+use crate::decode::update::Description;
+use crate::decode::{Decoded, Ignored, Reading, RejectReason};
+use crate::room::{Change, RoomChange};
+
+/// Reads the event of this operation.
+pub(super) fn decode<'a>(
+    operation: Json<'a>,
+    fields: &Fields<'a>,
+    reading: &Reading<'a>,
+) -> Result<Decoded<'a>, RejectReason> {
+    if reading.is_other_collection(fields.namespace, |namespace| namespace.coll)? {
+        return Ok(Decoded::Ignored(Ignored::OtherCollection));
+    }
+    let Json::Text(operation) = operation else { return Ok(Decoded::Ignored(Ignored::OtherOperation)) };
+    let has_document = present(fields.full_document).is_some();
+    match operation {
+        _ if operation.is("insert") || operation.is("replace") => {
+            document::decode(&document(fields, reading)?, Said::Whole, reading)
+        }
+        _ if operation.is("update") && has_document => {
+            document::decode(&document(fields, reading)?, Said::LookedUp, reading)
+        }
+        _ if operation.is("update") => {
+            let description = Description::open(fields.update, reading)?;
+            let room = document(fields, reading)?.room(reading)?;
+            Ok(Decoded::Change(RoomChange { room, change: description.change(reading)? }))
+        }
+        _ if operation.is("delete") => {
+            let room = document(fields, reading)?.room(reading)?;
+            Ok(Decoded::Change(RoomChange { room, change: Change::Removed }))
+        }
+        _ => Ok(Decoded::Ignored(Ignored::OtherOperation)),
+    }
+}
+
+/// What the document says of its room, under the id of its key.
+fn document<'a>(fields: &Fields<'a>, reading: &Reading<'a>) -> Result<RoomFields<'a>, RejectReason> {
+    let key = reading.object(fields.document_key)?;
+    let key = key.and_then(|key| present(Fields::of(key).room.id));
+    let document = reading.object(fields.full_document)?;
+    let document = document.map_or_else(RoomFields::default, |document| Fields::of(document).room);
+    Ok(RoomFields { id: key.or(document.id), ..document })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::decode::RejectReason::{BadId, NoId, NoTs, NotJson, NotObject};
+    use crate::decode::said::{check, said};
+
+    const TOKEN: &str =
+        r#""_id":{"_data":"82"},"ns":{"db":"rocketchat","coll":"rocketchat_room"},"documentKey":{"_id":"r"}"#;
+
+    #[track_caller]
+    fn event(rest: &str, expected: &str) {
+        check(&format!("{{{TOKEN},{rest}}}"), Ok(expected));
+    }
+
+    #[test]
+    fn each_operation_does_what_it_did_to_the_document() {
+        let document =
+            r#""fullDocument":{"_id":"r","t":"l","ts":{"$date":1000000000000},"departmentId":"d"}"#;
+        for operation in ["insert", "replace", "update"] {
+            let rest = format!(r#""operationType":"{operation}",{document}"#);
+            event(&rest, r#"r created 1000000000000 Some("d") false"#);
+        }
+        event(
+            r#""operationType":"insert","fullDocument":"{\"_id\":\"x\",\"ts\":1000000000000}""#,
+            "r created 1000000000000 None false",
+        );
+        event(
+            r#""operationType":"update","fullDocument":{"departmentId":null}"#,
+            "r updated None Some(None) None",
+        );
+        event(
+            r#""operationType":"update","fullDocument":null,"updateDescription":{"updatedFields":{"waitingResponse":true},"removedFields":["departmentId"]}"#,
+            "r updated None Some(None) Some(true)",
+        );
+        event(r#""operationType":"update""#, "r updated None None None");
+        event(r#""operationType":"delete""#, "r removed");
+        event(r#""operationType":"insert","fullDocument":{"t":"d"}"#, "r of another type");
+    }
+
+    #[test]
+    fn the_whole_event_may_be_a_string_and_so_may_its_parts() {
+        check(
+            r#""{\"operationType\":\"delete\",\"documentKey\":{\"_id\":{\"$oid\":\"65\"}}}""#,
+            Ok("65 removed"),
+        );
+        check(r#"{"operationType":"delete","documentKey":"{\"_id\":\"r\"}","ns":"{}"}"#, Ok("r removed"));
+        check(r#"{"operationType":"delete","documentKey":"{"}"#, Err(NotJson));
+        check(r#"{"operationType":"delete","documentKey":[]}"#, Err(NotObject));
+    }
+
+    #[test]
+    fn the_room_is_that_of_the_document_key_and_never_the_resume_token() {
+        check(r#"{"_id":{"_data":"82"},"operationType":"delete"}"#, Ok("k removed"));
+        check(
+            r#"{"operationType":"insert","fullDocument":{"_id":"x","ts":1e12}}"#,
+            Ok("x created 1000000000000 None false"),
+        );
+        check(r#"{"operationType":"delete","documentKey":{"_id":7}}"#, Err(BadId));
+        let token = br#"{"_id":{"_data":"82"}}"#;
+        assert_eq!(said(Some(token), Some(br#"{"operationType":"delete"}"#)), Err(NoId));
+    }
+
+    #[test]
+    fn what_is_none_of_ours_is_ignored_before_its_faults_are_sought() {
+        for (value, expected) in [
+            (r#"{"operationType":"insert","ns":{"coll":"users"},"fullDocument":"{"}"#, "OtherCollection"),
+            (
+                r#"{"operationType":"drop","ns":{"db":"rocketchat","coll":"rocketchat_room"}}"#,
+                "OtherOperation",
+            ),
+            (r#"{"operationType":"invalidate","documentKey":"{"}"#, "OtherOperation"),
+            (r#"{"operationType":null}"#, "OtherOperation"),
+        ] {
+            check(value, Ok(expected));
+        }
+        check(r#"{"operationType":"insert","documentKey":{"_id":"r"}}"#, Err(NoTs));
+        check(
+            r#"{"operationType":"replace","documentKey":{"_id":"r"},"fullDocument":{"ts":null}}"#,
+            Err(NoTs),
+        );
+    }
+}
