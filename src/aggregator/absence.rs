@@ -42,6 +42,29 @@ pub(super) struct Miss {
     pub(super) deleted: bool,
 }
 
+/// Whether a topic that is seen is named as the one that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// By its id; or none is known yet, and this is the first.
+    Same,
+    /// The known one has an id, and this time the broker did not tell one.
+    Untold,
+    /// The known one has no id that could be told.
+    None,
+}
+
+/// What a topic that is seen is, by how it was out of sight.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Back {
+    /// Nothing speaks against its being the same.
+    Same,
+    /// The name was free meanwhile.
+    Another,
+    /// The name may have been free, and whether this is the same one can be asked: the
+    /// next look that has its id tells.
+    Unclear,
+}
+
 impl Absence {
     /// The topic was not seen at `now`.
     pub(super) fn miss(&mut self, why: OutOfSight, now: Instant) -> Miss {
@@ -56,25 +79,27 @@ impl Absence {
         Miss { lasts, say: said.is_none(), deleted }
     }
 
-    /// The topic is seen at `now`, with or without all partitions that were read;
-    /// says whether it has lacked some for too long to be the same topic.
-    pub(super) fn lacks(&mut self, some: bool, now: Instant) -> bool {
-        if !some {
-            self.lacking = None;
-            return false;
-        }
-        now - *self.lacking.get_or_insert(now) >= DELETED_AFTER
+    /// The topic is seen at `now`; says for how long it was not, if it was not.
+    pub(super) fn end(&mut self, now: Instant) -> Option<Duration> {
+        self.current.take().map(|current| now - current.since)
     }
 
-    /// The topic is seen at `now`; says for how long it was not, if it was not,
-    /// and whether it had been deleted meanwhile.
-    pub(super) fn end(&mut self, now: Instant) -> (Option<Duration>, bool) {
-        let lasted = self.current.take().map(|current| now - current.since);
-        (lasted, std::mem::take(&mut self.deleted))
+    /// The topic is seen at `now`, named like this, with or without all partitions that
+    /// were read. What is suspected of it stays so until its id, or its having none, tells.
+    pub(super) fn judge(&mut self, naming: Naming, lacks_some: bool, now: Instant) -> Back {
+        // Kafka never takes a partition from a topic: one that lacks some is another.
+        self.lacking = self.lacking.or(Some(now)).filter(|_| lacks_some);
+        let is_suspect = self.deleted || self.lacking.is_some_and(|since| now - since >= DELETED_AFTER);
+        if is_suspect && naming == Naming::Untold {
+            return Back::Unclear;
+        }
+        self.deleted = false;
+        if is_suspect && naming == Naming::None { Back::Another } else { Back::Same }
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -91,8 +116,11 @@ mod tests {
             (miss.say, miss.deleted)
         });
         assert_eq!(misses.collect::<Vec<_>>(), expected);
-        assert_eq!(absence.end(Instant::now()).1, was_deleted);
-        assert_eq!(absence.end(Instant::now()), (None, false));
+        let now = start + Duration::from_mins(2);
+        assert!(absence.end(now).is_some() && absence.end(now).is_none());
+        let expected = if was_deleted { Back::Another } else { Back::Same };
+        assert_eq!(absence.judge(Naming::None, false, now), expected);
+        assert_eq!(absence.judge(Naming::None, false, now), Back::Same);
     }
 
     #[test]
@@ -115,8 +143,39 @@ mod tests {
     fn a_topic_that_goes_on_lacking_a_partition_is_another() {
         let (mut absence, start) = (Absence::default(), Instant::now());
         let looks = [(0, true), (1, true), (2, false), (3, true), (4, true), (5, true)];
-        let another = looks.map(|(second, some)| absence.lacks(some, start + Duration::from_secs(second)));
-        assert_eq!(another, [false, false, false, false, false, true]);
+        let mut judge = |(second, some), naming| {
+            absence.judge(naming, some, start + Duration::from_secs(second)) == Back::Another
+        };
+        assert_eq!(looks.map(|look| judge(look, Naming::None)), [false, false, false, false, false, true]);
+        assert!(!judge((6, true), Naming::Same), "its id tells that it is not");
+    }
+
+    #[test]
+    fn a_topic_that_is_back_is_another_only_where_its_id_does_not_or_cannot_tell_otherwise() {
+        for (looks, expected) in [
+            // A broker that has just come up may be too busy to tell the id at first.
+            (&[Naming::Untold, Naming::Untold, Naming::Same][..], Back::Same),
+            (&[Naming::Same], Back::Same),
+            (&[Naming::None], Back::Another),
+        ] {
+            for deleted in [false, true] {
+                let (mut absence, start) = (Absence::default(), Instant::now());
+                let now = start + DELETED_AFTER;
+                if deleted {
+                    let _ = absence.miss(OutOfSight::TopicAbsent, start);
+                    let _ = absence.miss(OutOfSight::TopicAbsent, now);
+                } else {
+                    assert_eq!(absence.judge(Naming::None, true, start), Back::Same);
+                }
+                let (last, before) = looks.split_last().unwrap();
+                for naming in before {
+                    let _ = absence.end(now);
+                    assert_eq!(absence.judge(*naming, !deleted, now), Back::Unclear);
+                }
+                assert_eq!(absence.judge(*last, !deleted, now), expected, "{looks:?}");
+                assert_eq!(absence.judge(Naming::None, false, now), Back::Same, "it is told once");
+            }
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::absence::Naming;
 use crate::kafka::{Verified, VerifyOrder};
 use crate::log::{CanaryFound, LogIdentity, Partition, Positions};
 
@@ -59,11 +60,15 @@ impl Guard {
         may_be
     }
 
-    /// Whether the broker says by name that this is the known topic: then its
-    /// absence in between was none.
-    pub(super) fn is_surely(&self, identity: &LogIdentity) -> bool {
-        let known = self.identity.as_ref();
-        identity.topic.is_some() && known.is_some_and(|known| known.topic == identity.topic)
+    /// Whether the broker names the topic as the one that is known.
+    pub(super) fn naming(&self, identity: &LogIdentity) -> Naming {
+        let Some(known) = &self.identity else { return Naming::Same };
+        match (known.topic, identity.topic) {
+            (None, _) => Naming::None,
+            (Some(_), None) => Naming::Untold,
+            // Another one is not seen as the same log at all.
+            (Some(_), Some(_)) => Naming::Same,
+        }
     }
 
     /// A question about all that was applied so far. Where the broker does not name
@@ -180,6 +185,20 @@ mod tests {
         assert_eq!(guard.identity(), Some(&topic(1)));
         guard.forget();
         assert!(guard.sees(&topic(2)));
+    }
+
+    #[test]
+    fn whether_a_topic_is_named_as_the_known_one_is_told_apart_from_whether_it_can_be() {
+        let unnamed = LogIdentity { topic: None, ..topic(1) };
+        for (known, seen, expected) in [
+            (None, unnamed.clone(), Naming::Same),
+            (Some(topic(1)), topic(1), Naming::Same),
+            (Some(topic(1)), unnamed.clone(), Naming::Untold),
+            (Some(unnamed.clone()), topic(1), Naming::None),
+            (Some(unnamed.clone()), unnamed, Naming::None),
+        ] {
+            assert_eq!(Guard::of(known.clone()).naming(&seen), expected, "{known:?}, {seen:?}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use std::time::Instant;
 
 use super::Aggregator;
+use super::absence::Back;
 use super::guard::Answer;
 use super::judge::Verdict;
 use crate::kafka::{Fault, FaultKind, OutOfSight, Sighting, Verified};
@@ -17,7 +18,7 @@ impl Aggregator {
     /// New partitions are read from where their log begins.
     pub(super) fn sighted(&mut self, sighting: &Sighting) {
         let now = Instant::now();
-        let (missing_for, deleted) = self.absence.end(now);
+        let missing_for = self.absence.end(now);
         self.last_look.in_sight = true;
         if let Some(missing_for) = missing_for {
             let after_s = missing_for.as_secs();
@@ -28,14 +29,17 @@ impl Aggregator {
             return;
         }
         // Asked before anything is learned of this look.
-        let surely = self.guard.is_surely(&sighting.identity);
+        let naming = self.guard.naming(&sighting.identity);
         if !self.guard.sees(&sighting.identity) {
             return self.recreated(&sighting.identity, "the broker names another cluster or another topic");
         }
-        // Kafka never takes a partition from a topic: one that lacks some is another.
         let lacks_some = self.counting.positions().iter().any(|(partition, _)| !sighting.has(partition));
-        if (self.absence.lacks(lacks_some, now) || deleted) && !surely {
-            return self.recreated(&sighting.identity, "the topic was deleted and made anew");
+        match self.absence.judge(naming, lacks_some, now) {
+            Back::Same => {}
+            Back::Unclear => return,
+            Back::Another => {
+                return self.recreated(&sighting.identity, "the topic was deleted and made anew");
+            }
         }
         let changed = self.judge_positions(sighting);
         let new = self.follow(sighting);
