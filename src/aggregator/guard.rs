@@ -13,6 +13,9 @@ use crate::log::{CanaryFound, LogIdentity, Partition, Positions};
 /// The longest time between two questions.
 const ASK_EVERY: Duration = Duration::from_secs(10);
 
+/// The shortest time between two questions while everything waits for the answer.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
 /// Knows the log that was counted.
 #[derive(Debug, Default)]
 pub(super) struct Guard {
@@ -131,6 +134,11 @@ impl Guard {
         !self.waits() && self.asked_at.is_none_or(|asked| now - asked >= ASK_EVERY)
     }
 
+    /// Whether an answer that was none is asked for again at once.
+    pub(super) fn may_ask_again(&self, now: Instant) -> bool {
+        !self.waits() && self.asked_at.is_none_or(|asked| now - asked >= ASK_AGAIN_AFTER)
+    }
+
     /// The log was out of sight, and has to be found the same again. Questions that
     /// are open are asked again.
     pub(super) fn doubt(&mut self) {
@@ -225,8 +233,10 @@ mod tests {
         let unnamed = LogIdentity { topic: None, ..topic(1) };
         for found in [CanaryFound::Absent, CanaryFound::Same] {
             let number = guard.ask(&positions(), None, now).number;
+            assert!(!guard.may_ask_again(now + ASK_AGAIN_AFTER), "the answer is on its way");
             assert_eq!(guard.hear(&answer(number, unnamed.clone(), found)), Answer::Unsure);
             assert!(!guard.is_trusted() && !guard.waits());
+            assert!(!guard.may_ask_again(now) && guard.may_ask_again(now + ASK_AGAIN_AFTER));
         }
     }
 

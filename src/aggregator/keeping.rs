@@ -91,7 +91,7 @@ impl Aggregator {
     pub(super) fn keep_last(&mut self, events: &Receiver<LogEvent>) {
         let began = Instant::now();
         let by = self.settings.ending.last_snapshot_by(began);
-        self.reading = false;
+        (self.reading, self.ended) = (false, true);
         while !self.is_all_kept() && !self.failed {
             let now = Instant::now();
             if now >= by || now - began > AWAY_FOR && !self.last_look.in_sight {
@@ -106,6 +106,9 @@ impl Aggregator {
             self.hear_of_snapshots();
             self.snapshots.hand_on();
             self.cut_if_due(now);
+            if self.snapshots.needs_word() && self.guard.may_ask_again(now) {
+                self.ask(now);
+            }
             if let Ok(event) = events.recv_timeout(Duration::from_millis(20)) {
                 self.take(event);
             }

@@ -63,6 +63,8 @@ pub struct Aggregator {
     assignment: u64,
     /// Whether the reader has been given partitions.
     reading: bool,
+    /// Nothing is read any more: only what was counted is to be kept.
+    ended: bool,
     sampler: Sampler,
     watchdog: Watchdog,
     judge: Judge,
@@ -132,6 +134,7 @@ impl Aggregator {
             snapshots: Snapshots::new(snapshots),
             assignment: 0,
             reading: false,
+            ended: false,
             sampler: Sampler::default(),
             watchdog: Watchdog::default(),
             judge: Judge::default(),

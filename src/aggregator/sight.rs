@@ -83,6 +83,7 @@ impl Aggregator {
     /// Begins to read, unless something has to come before it.
     pub(super) fn read_if_allowed(&mut self) {
         if self.reading
+            || self.ended
             || self.last_look.past_end
             || !self.guard.is_trusted()
             || !self.snapshots.allow_reading()

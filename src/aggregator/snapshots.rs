@@ -93,6 +93,11 @@ impl Snapshots {
         self.cut.is_some()
     }
 
+    /// Whether a cut waits for somebody to vouch for it.
+    pub(super) fn needs_word(&self) -> bool {
+        self.cut.as_ref().is_some_and(|cut| !cut.confirmed)
+    }
+
     /// Whether a cut is to be taken of this log at these positions.
     pub(super) fn is_due(&self, identity: &LogIdentity, positions: &Positions, now: Instant) -> bool {
         let Some(settings) = &self.settings else { return false };
@@ -371,13 +376,17 @@ mod tests {
         snapshots.cut(cut(2), 3, Instant::now());
         snapshots.vouch(3);
         snapshots.reject();
-        assert!(!snapshots.is_busy());
+        assert!(!snapshots.is_busy() && !snapshots.needs_word());
         snapshots.cut(cut(3), 4, Instant::now());
+        assert!(snapshots.needs_word());
         let given_up = told(&snapshots);
         assert!(matches!(given_up, Kept::Published(..)), "{given_up:?}");
         assert_eq!(snapshots.hear(&given_up), None);
         assert!(snapshots.is_busy() && !snapshots.has_kept(&LogIdentity::default(), &positions(2)));
+        snapshots.vouch(3);
+        assert!(snapshots.needs_word(), "the question was asked before the cut");
         snapshots.vouch(4);
+        assert!(!snapshots.needs_word() && snapshots.is_busy());
         assert_eq!(snapshots.hear(&told(&snapshots)), Some(positions(3)));
         assert!(!snapshots.is_busy() && snapshots.has_kept(&LogIdentity::default(), &positions(3)));
         assert!(snapshots.end());

@@ -72,3 +72,19 @@ fn a_service_that_waits_for_its_broker_ends_well_within_10_s() {
         assert_eq!(ended.code(), Some(0), "{signal:?}: {ended}");
     }
 }
+
+#[test]
+fn a_service_that_ends_keeps_what_it_counted_and_reads_nothing_more() {
+    let topic = Topic::shared(1);
+    let setup = Setup::new(&topic);
+    let mut service = setup.serve();
+    service.reads_to_the_end();
+    let events = workload(6, 50);
+    topic.send(&events);
+    service.agrees_with(&Model::of(&events));
+    service.signal(Signal::TERM);
+    assert_eq!(service.ends_within(Duration::from_secs(10)).code(), Some(0));
+    assert_eq!(setup.kept(), [i64::try_from(events.len()).unwrap()]);
+    let reading = format!("reading topic=\"{}\"", topic.name);
+    assert_eq!(service.log().matches(&reading).count(), 1);
+}
