@@ -191,13 +191,7 @@ fn restore(
     status.snapshots_begin(None);
     let (began, directory) = (Instant::now(), place.directory());
     let mut loaded = snapshot::load(&directory, config.limits.departments, Some(&config.kafka.topic))?;
-    for (damaged, aside) in loaded.damaged.iter().zip(snapshot::put_aside(&directory, &loaded.damaged)) {
-        let (name, why) = (damaged.name, damaged.why);
-        match aside {
-            Ok(aside) => tracing::error!("the snapshot {name} is damaged ({why}); kept as {aside}"),
-            Err(error) => tracing::error!("the snapshot {name} is damaged ({why}), and stays: {error}"),
-        }
-    }
+    directory.report_damaged(&loaded.damaged);
     let policy = Policy { keep: config.snapshot.keep, ..Policy::default() };
     let store = Store::new(directory, rooms, policy, &loaded);
     let (mut kept, mut decided, mut identity) = (None, Vec::new(), None);

@@ -430,4 +430,20 @@ mod tests {
         assert_eq!(snapshots.hear(&told(&snapshots)), Some(positions(2)));
         assert!(snapshots.end());
     }
+
+    #[test]
+    fn what_is_found_damaged_when_the_service_goes_back_is_put_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut snapshots = with_a_generation(dir.path());
+        snapshots.cut(cut(2), 3, Instant::now());
+        snapshots.vouch(3);
+        assert_eq!(snapshots.hear(&told(&snapshots)), Some(positions(2)));
+        let newest = directory(dir.path()).generations().unwrap().pop().unwrap().to_string();
+        let aside = dir.path().join(format!("{newest}.bad"));
+        std::fs::write(dir.path().join(&newest), "damaged").unwrap();
+        let loaded = snapshots.go_back(0).unwrap().unwrap();
+        assert_eq!(loaded.found.unwrap().state.positions, positions(1));
+        assert_eq!(std::fs::read_to_string(aside).unwrap(), "damaged");
+        assert!(snapshots.end());
+    }
 }

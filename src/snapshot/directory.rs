@@ -12,6 +12,7 @@ use std::io;
 
 use crate::snapshot::files::{Files, NewFile};
 use crate::snapshot::format::{Header, Link, ReadError, Reader};
+use crate::snapshot::load::{Damaged, put_aside};
 
 const FULL: &str = "full";
 const CHANGES: &str = "changes";
@@ -152,6 +153,16 @@ impl Directory {
         self.files.rename(&name.to_string(), &aside)?;
         self.files.sync_names()?;
         Ok(aside)
+    }
+
+    /// Puts damaged files aside, so that they are kept and not tried again, and says so.
+    pub fn report_damaged(&self, damaged: &[Damaged]) {
+        for (Damaged { name, why }, aside) in damaged.iter().zip(put_aside(self, damaged)) {
+            match aside {
+                Ok(aside) => tracing::error!("the snapshot {name} is damaged ({why}); kept as {aside}"),
+                Err(error) => tracing::error!("the snapshot {name} is damaged ({why}), and stays: {error}"),
+            }
+        }
     }
 
     /// Removes generations until `keep` are left, and those that they need: what

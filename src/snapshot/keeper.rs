@@ -221,8 +221,12 @@ impl Keeping {
             Order::StartOver => self.store.start_over(),
             Order::Confirm(number) => self.confirm(number),
             Order::GoBack(departments, reply) => {
+                let loaded = self.store.go_back(departments);
+                if let Ok(loaded) = &loaded {
+                    self.store.put_aside(loaded);
+                }
                 // Who asked and does not wait any more needs no answer.
-                let _ = reply.send(self.store.go_back(departments));
+                let _ = reply.send(loaded);
             }
         }
     }

@@ -184,6 +184,11 @@ impl Store {
         Ok(loaded)
     }
 
+    /// Puts aside what was found damaged.
+    pub fn put_aside(&self, loaded: &Loaded) {
+        self.directory.report_damaged(&loaded.damaged);
+    }
+
     /// Nothing that is on disk is to be built upon: all rooms are another ones.
     pub fn start_over(&mut self) {
         self.lost_changes();
