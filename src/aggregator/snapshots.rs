@@ -214,6 +214,11 @@ impl Snapshots {
         Some(loaded)
     }
 
+    /// Whether the thread that writes and reads them is there.
+    pub(super) fn are_kept(&self) -> bool {
+        self.settings.as_ref().is_some_and(|settings| settings.keeper.is_running())
+    }
+
     /// The positions of the newest generation.
     pub(super) fn kept(&self) -> Option<&Positions> {
         self.settings.as_ref()?.kept.as_ref().map(|kept| &kept.positions)

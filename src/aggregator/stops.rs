@@ -5,14 +5,18 @@
 //! counted since the last snapshot is thrown away before the stop is kept, since
 //! only that one is known to hold none of them.
 
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::Aggregator;
 use super::judge::Judge;
 use super::watchdog::Watchdog;
 use crate::log::{Canary, LogIdentity, Partition, Positions, Stop, StopReason};
-use crate::snapshot::Loaded;
+use crate::snapshot::{LoadError, Loaded};
 use crate::tally::Loading;
+
+/// Between two attempts to read the last snapshot where the system could not.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 impl Aggregator {
     /// Whether counting stopped because the topic is another one.
@@ -69,10 +73,9 @@ impl Aggregator {
         self.status.doubt();
         let was_kept = self.snapshots.is_any_kept();
         let departments = self.settings.departments;
-        let snapshots = &mut self.snapshots;
-        let went_back = || snapshots.go_back(departments);
+        let ending = self.settings.ending.clone();
         let (rooms, positions) =
-            match self.settings.ending.doing("going back to the last snapshot", went_back) {
+            match ending.doing("going back to the last snapshot", || self.read_last_snapshot()) {
                 Some(Ok(Loaded { found: Some(mut found), .. })) => {
                     let rooms = found.take_tally();
                     self.guard.go_back(found.state.identity);
@@ -84,6 +87,26 @@ impl Aggregator {
             };
         self.counting.replace(rooms, positions);
         self.resume();
+    }
+
+    /// Reads the newest snapshot, as soon as the system can. Until then nothing is done:
+    /// all that is known is in doubt, and whoever ends the service does not wait.
+    fn read_last_snapshot(&mut self) -> Option<Result<Loaded, LoadError>> {
+        loop {
+            let loaded = self.snapshots.go_back(self.settings.departments);
+            let Some(Err(LoadError::Io { what, error })) = &loaded else { return loaded };
+            if !self.snapshots.are_kept() {
+                return loaded;
+            }
+            if let Some(unsaid) = self.sampler.sample("going back") {
+                tracing::error!(
+                    unsaid,
+                    "cannot go back to the last snapshot yet: cannot read {what}: {error}; no answer is given, \
+                     and it is tried again every second"
+                );
+            }
+            thread::sleep(READ_AGAIN_AFTER);
+        }
     }
 
     fn cannot_go_back(&mut self, why: &dyn std::fmt::Display) {

@@ -169,6 +169,11 @@ impl Keeper {
         answer.recv().map_err(|RecvError| ended())?
     }
 
+    /// Whether the thread has not ended by itself.
+    pub fn is_running(&self) -> bool {
+        !self.thread.is_finished()
+    }
+
     /// Ends the thread behind what it is at; says whether it ended well.
     pub fn end(self) -> bool {
         drop(self.orders);

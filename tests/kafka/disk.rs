@@ -47,6 +47,7 @@ int fsync(int fd) {
 
 ssize_t read(int fd, void *bytes, size_t count) {
     while (is("hangs", fd)) usleep(10000);
+    if (is("unreadable", fd)) { errno = EIO; return -1; }
     return syscall(SYS_read, fd, bytes, count);
 }
 
@@ -71,6 +72,8 @@ pub(crate) enum Fault {
     Hangs,
     /// Nothing more can be written.
     Full,
+    /// Nothing can be read.
+    Unreadable,
 }
 
 impl Disk {
@@ -99,6 +102,7 @@ impl Disk {
         self.data.with_extension(match fault {
             Fault::Hangs => "hangs",
             Fault::Full => "full",
+            Fault::Unreadable => "unreadable",
         })
     }
 }
@@ -162,6 +166,26 @@ fn a_service_that_cannot_go_back_because_its_disk_hangs_ends_in_time() {
     disk.is_well(Fault::Hangs);
     let service = setup.serve();
     assert_eq!(service.stops(&[0])[0]["reason"], "recreated");
+}
+
+#[test]
+fn a_service_that_cannot_go_back_because_its_disk_cannot_be_read_stays_up_and_goes_back_once_it_can() {
+    let node = node::shared();
+    let topic = Topic::new(&node.servers(), 1);
+    let (setup, disk) = Setup::new(&topic).often().with_disk();
+    let (service, events) = counted(&topic, &setup, 127);
+    disk.begins(Fault::Unreadable);
+    topic.delete();
+    until("the name is free", || topic.try_create(1, &[FOR_EVER]).ok());
+    let said = ["ERROR", "cannot go back to the last snapshot yet", "no answer is given"];
+    until("the service says so", || service.logged(&said).then_some(()));
+    service.refuses_to_answer();
+    assert_eq!((service.ready().0, service.get("/health/live").status), (503, 200));
+    disk.is_well(Fault::Unreadable);
+    let stopped = service.stops(&[0]);
+    assert_eq!((&stopped[0]["reason"], &stopped[0]["to"]), (&"recreated".into(), &events.len().into()));
+    until("the stop is kept", || setup.state().filter(|state| state.positions.stops().count() == 1));
+    service.ends();
 }
 
 #[test]
