@@ -31,8 +31,8 @@ pub(super) enum Verdict {
     ReadOn,
     /// The client has to be given the partition anew.
     ReadAgain,
-    /// Nothing of it was read or kept, and its first records are gone: it begins where
-    /// its log does now.
+    /// Nothing of it was read and nothing of the topic kept, and its first records are
+    /// gone: it begins where its log does now.
     BeginAnew,
     Stop(Stop),
 }
@@ -58,7 +58,7 @@ impl Judge {
         let Some(position) = positions.get(partition) else { return Verdict::ReadOn };
         let refused = self.out_of_range.get(&partition);
         if position < begin && (refused.is_some() || !reading) {
-            if is_untouched(positions, partition) && !kept.is_some_and(|kept| is_in(kept, partition)) {
+            if is_untouched(positions, partition) && kept.is_none_or(Positions::is_empty) {
                 self.out_of_range.remove(&partition);
                 return Verdict::BeginAnew;
             }
@@ -100,10 +100,6 @@ impl Judge {
 fn is_untouched(positions: &Positions, partition: Partition) -> bool {
     let mut all = positions.all();
     all.any(|(of, at)| of == partition && at.next == at.begin && at.canary.is_none())
-}
-
-fn is_in(positions: &Positions, partition: Partition) -> bool {
-    positions.all().any(|(of, _)| of == partition)
 }
 
 #[cfg(test)]
@@ -164,10 +160,14 @@ mod tests {
             positions
         };
         let gap = |from| stop(StopReason::Gap, from, 9);
+        let mut other = Positions::default();
+        other.begin(Partition(1), NextOffset::START);
         for (positions, kept, expected) in [
             (begun_at(5), None, Verdict::BeginAnew),
             (begun_at(5), Some(Positions::default()), Verdict::BeginAnew),
             (begun_at(5), Some(begun_at(5)), gap(5)),
+            // Others were kept: it came later, and all that it had was to be read.
+            (begun_at(0), Some(other), gap(0)),
             (with_record, None, gap(6)),
             // Control records are read, too.
             (read_to(7), None, gap(7)),

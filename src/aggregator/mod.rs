@@ -8,6 +8,7 @@
 //! the position behind it change in the same step, here and nowhere else.
 
 mod absence;
+mod beginnings;
 mod counting;
 mod decisions;
 mod ending;

@@ -8,14 +8,15 @@ use std::time::Instant;
 
 use super::Aggregator;
 use super::absence::Back;
+use super::beginnings::Before;
 use super::guard::Answer;
 use super::judge::Verdict;
-use crate::kafka::{Fault, FaultKind, OutOfSight, Sighting, Verified};
+use crate::kafka::{Fault, FaultKind, OutOfSight, PartitionBounds, Sighting, Verified};
 use crate::log::{Partition, Stop, StopReason};
 use crate::status::{Ends, KafkaState};
 
 impl Aggregator {
-    /// New partitions are read from where their log begins.
+    /// Takes in what a look shows.
     pub(super) fn sighted(&mut self, sighting: &Sighting) {
         let now = Instant::now();
         let missing_for = self.absence.end(now);
@@ -62,8 +63,10 @@ impl Aggregator {
     /// Takes partitions up that were not known yet; says whether there are any.
     fn follow(&mut self, sighting: &Sighting) -> bool {
         let mut new = false;
-        for bounds in &sighting.partitions {
-            new |= self.counting.begin(bounds.partition, bounds.begin);
+        let decided = self.snapshots.decided();
+        let before = Before { kept: self.snapshots.kept(), decided: &decided };
+        for &PartitionBounds { partition, begin, .. } in &sighting.partitions {
+            new |= self.counting.begin(partition, before.takes_up(partition, begin));
         }
         let ends = || sighting.partitions.iter().map(|bounds| (bounds.partition, bounds.end));
         self.status.follow(self.counting.positions(), ends());
@@ -200,8 +203,10 @@ impl Aggregator {
     /// reader needs a new assignment.
     fn judge_positions(&mut self, sighting: &Sighting) -> bool {
         let (mut changed, mut stops) = (false, Vec::new());
+        let decided = self.snapshots.decided();
         for bounds in &sighting.partitions {
-            let (positions, kept) = (self.counting.positions(), self.snapshots.kept());
+            let before = Before { kept: self.snapshots.kept(), decided: &decided };
+            let (positions, kept) = (self.counting.positions(), before.kept_beside(bounds.partition));
             match self.judge.verdict(positions, kept, bounds, self.reading, sighting.at, Instant::now()) {
                 Verdict::ReadOn => {}
                 Verdict::ReadAgain => changed = true,
