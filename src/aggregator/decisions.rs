@@ -33,7 +33,7 @@ impl Aggregator {
         let stops = self.counting.positions().stops().filter(|(_, found)| found.id == stop);
         let held: Vec<_> = stops.map(|(partition, found)| (partition, found.clone())).collect();
         let Some(reason) = held.first().map(|(_, found)| found.reason) else {
-            tracing::debug!(%stop, "a decision on a stop that is not there any more");
+            self.say_unmet(&stop, decision);
             return self.snapshots.dismiss(stop, decision);
         };
         if !reason.decisions().contains(&decision) {
@@ -51,6 +51,20 @@ impl Aggregator {
         }
         self.snapshots.carry_out(Decided { stop, decision, at: (self.settings.now)(), missing });
         self.resume();
+    }
+
+    /// A decision on a stop that is not there: carried out before a crash, or too late.
+    fn say_unmet(&self, stop: &StopId, decision: Decision) {
+        let is_it = |decided: &Decided| decided.stop == *stop && decided.decision == decision;
+        if self.snapshots.decided().iter().any(is_it) {
+            tracing::debug!(%stop, "a decision that was carried out before");
+            return;
+        }
+        let mut now: Vec<_> =
+            self.counting.positions().stops().map(|(_, found)| found.id.to_string()).collect();
+        now.dedup();
+        let stopped_now = if now.is_empty() { "nothing".to_owned() } else { now.join(", ") };
+        tracing::warn!(%stop, decision = decision.name(), stopped_now, "a decision on a stop that is not there any more; nothing is done");
     }
 
     /// Counts on behind the lost records.

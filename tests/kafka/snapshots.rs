@@ -7,7 +7,7 @@ use crate::load::{is_busy, under_load};
 use crate::model::{Model, workload};
 use crate::node;
 use crate::program::Ended;
-use crate::service::Setup;
+use crate::service::{Service, Setup};
 use crate::topic::Topic;
 use crate::wait::until;
 
@@ -90,4 +90,33 @@ fn a_data_directory_that_cannot_be_used_is_refused_with_what_to_do_and_left_alon
     let refused = setup.serve_is_refused();
     assert!(refused.contains("is no directory") && refused.contains("--data-dir"), "{refused}");
     assert_eq!(fs::read_to_string(&data).unwrap(), "a file");
+}
+
+/// Leaves a decision that no stop is there for; it is told, and gone.
+#[track_caller]
+fn is_too_late(setup: &Setup, service: &Service, stop: &str, stopped_now: &str) {
+    let file = setup.data().join(format!("{stop}.accept-gap"));
+    fs::write(&file, "").unwrap();
+    until("the decision is met", || (!file.exists()).then_some(()));
+    let stopped_now = format!("stopped_now=\"{stopped_now}\"");
+    let said = ["WARN", stop, "accept-gap", &stopped_now, "not there any more"];
+    assert!(service.logged(&said), "{said:?}");
+}
+
+#[test]
+fn a_decision_on_a_stop_that_is_another_one_by_now_is_told_to_have_come_too_late() {
+    let topic = Topic::shared(1);
+    let events = workload(831, 50);
+    topic.send(&events[..30]);
+    let setup = Setup::new(&topic);
+    let service = setup.serve();
+    service.agrees_with(&Model::of(&events[..30]));
+    is_too_late(&setup, &service, "gap-0-10", "nothing");
+    service.ends();
+    topic.send(&events[30..]);
+    topic.trim(0, 40);
+    let service = setup.serve();
+    assert_eq!(service.stops(&[0])[0]["stop"], "gap-0-40");
+    is_too_late(&setup, &service, "gap-0-35", "gap-0-40");
+    assert_eq!(service.stops(&[0])[0]["stop"], "gap-0-40");
 }
