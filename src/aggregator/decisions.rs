@@ -6,7 +6,7 @@
 
 use super::Aggregator;
 use crate::log::{Decision, NextOffset, Partition, Positions, StopId, StopReason};
-use crate::snapshot::Decided;
+use crate::snapshot::{Decided, Told};
 use crate::tally::Loading;
 
 /// A partition and what is missing of it.
@@ -15,13 +15,19 @@ type Missing = (Partition, NextOffset, NextOffset);
 impl Aggregator {
     /// Carries out the decisions that were left.
     pub(super) fn take_decisions(&mut self) {
-        while let Some(left) = self.snapshots.decisions_left() {
-            match left {
-                Ok(left) => left.into_iter().for_each(|(stop, decision)| self.decide(stop, decision)),
-                Err(error) => {
+        while let Some(told) = self.snapshots.told_of_decisions() {
+            match told {
+                Told::Left(left) => left.into_iter().for_each(|(stop, decision)| self.decide(stop, decision)),
+                Told::Forgotten(..) => {}
+                Told::Failed(error) => {
                     if let Some(unsaid) = self.sampler.sample("decisions") {
                         tracing::warn!(%error, unsaid, "cannot look for decisions in the data directory");
                     }
+                }
+                Told::Ended => {
+                    tracing::error!("the thread that looks for decisions ended unexpectedly");
+                    self.failed = true;
+                    return;
                 }
             }
         }

@@ -240,20 +240,17 @@ impl Snapshots {
         }
     }
 
-    /// Decisions that an operator left and that were not met yet, if some are told.
-    pub(super) fn decisions_left(&mut self) -> Option<std::io::Result<Vec<(StopId, Decision)>>> {
-        loop {
-            match self.settings.as_ref()?.decisions.hear()? {
-                Told::Left(mut left) => {
-                    left.retain(|decision| !self.carried_out.contains(decision));
-                    return Some(Ok(left));
-                }
-                Told::Forgotten(stop, decision) => {
-                    self.carried_out.retain(|carried_out| *carried_out != (stop.clone(), decision));
-                }
-                Told::Failed(error) => return Some(Err(error)),
+    /// What is told of decisions, those that were met already left out.
+    pub(super) fn told_of_decisions(&mut self) -> Option<Told> {
+        let mut told = self.settings.as_ref()?.decisions.hear()?;
+        match &mut told {
+            Told::Left(left) => left.retain(|decision| !self.carried_out.contains(decision)),
+            Told::Forgotten(stop, decision) => {
+                self.carried_out.retain(|(of, met)| (of, met) != (&*stop, &*decision));
             }
+            Told::Failed(_) | Told::Ended => {}
         }
+        Some(told)
     }
 
     /// What was decided, for the next generation.

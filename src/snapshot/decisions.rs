@@ -5,7 +5,7 @@
 //! `gap-2-1500.accept-gap` is the decision `--accept-gap` on the stop `gap-2-1500`.
 
 use std::io;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::thread;
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub enum Told {
     Forgotten(StopId, Decision),
     /// The directory could not be read.
     Failed(io::Error),
+    /// The thread has ended, though this is still there.
+    Ended,
 }
 
 impl Decisions {
@@ -56,7 +58,11 @@ impl Decisions {
 
     /// What the thread has told, the oldest first.
     pub fn hear(&self) -> Option<Told> {
-        self.told.try_recv().ok()
+        match self.told.try_recv() {
+            Ok(told) => Some(told),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Told::Ended),
+        }
     }
 
     /// This one has been carried out, or was none for any stop. When the disk cannot
@@ -131,8 +137,55 @@ fn file_name(stop: &StopId, decision: Decision) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::io::Read;
+    use std::time::Instant;
+
     use super::*;
-    use crate::snapshot::RealFiles;
+    use crate::snapshot::{Files, NewFile, RealFiles};
+
+    /// A mistake in the program, wherever it is looked at.
+    #[derive(Debug)]
+    struct Panics;
+
+    impl Files for Panics {
+        fn list(&self) -> io::Result<Vec<String>> {
+            panic!("as the test wants it")
+        }
+
+        fn open(&self, _: &str) -> io::Result<(u64, Box<dyn Read + Send>)> {
+            unreachable!()
+        }
+
+        fn create(&self, _: &str) -> io::Result<Box<dyn NewFile>> {
+            unreachable!()
+        }
+
+        fn rename(&self, _: &str, _: &str) -> io::Result<()> {
+            unreachable!()
+        }
+
+        fn remove(&self, _: &str) -> io::Result<()> {
+            unreachable!()
+        }
+
+        fn sync_names(&self) -> io::Result<()> {
+            unreachable!()
+        }
+    }
+
+    #[test]
+    fn that_the_thread_has_ended_is_told() {
+        let decisions = Decisions::watch(Directory::new(Box::new(Panics))).unwrap();
+        let began = Instant::now();
+        let told = loop {
+            if let Some(told) = decisions.hear() {
+                break told;
+            }
+            assert!(began.elapsed() < Duration::from_secs(30), "nothing is told");
+            thread::yield_now();
+        };
+        assert!(matches!(told, Told::Ended), "{told:?}");
+    }
 
     /// The next thing that is told.
     fn told(decisions: &Decisions) -> Told {
