@@ -22,7 +22,7 @@ const ON_THE_WAY: usize = 64;
 const WAITING_MAX: usize = 64;
 
 /// What the thread may have told without being heard. It tells one thing of each
-/// confirmed cut and one of each visit to all rooms, and whoever gives orders hears
+/// confirmed cut and at most two of the visit to all rooms that this begins, and whoever gives orders hears
 /// it between any two of them, so the thread never waits for a place.
 const TOLD_MAX: usize = 64;
 
@@ -213,6 +213,9 @@ impl Keeping {
             match order {
                 Some(order) => self.obey(order),
                 None => self.visit(),
+            }
+            if let Some(error) = self.store.take_stumble() {
+                self.tell(Kept::Stumbled(error));
             }
         }
     }

@@ -69,6 +69,7 @@ pub struct Store {
     /// How many times all rooms have been visited.
     visited: u64,
     cut: Option<(Cut, u64)>,
+    stumbled: Option<io::Error>,
 }
 
 impl Store {
@@ -78,7 +79,8 @@ impl Store {
         directory.discard(FileKind::Changes);
         let base = loaded.found.as_ref().map(|found| found.base);
         let (links, log) = (loaded.links.clone(), ChangeLog::new(&policy));
-        Self { directory, rooms, policy, links, base, log, full: None, visited: 0, cut: None }
+        let (full, cut, stumbled) = (None, None, None);
+        Self { directory, rooms, policy, links, base, log, full, visited: 0, cut, stumbled }
     }
 
     /// Rooms were changed, after all that was told before.
@@ -98,6 +100,12 @@ impl Store {
         self.log.miss();
         self.cut = None;
         self.give_up_full();
+    }
+
+    /// Why a file with all rooms was given up, or could not be begun, beside what is
+    /// asked of the store; told once.
+    pub fn take_stumble(&mut self) -> Option<io::Error> {
+        self.stumbled.take()
     }
 
     /// A cut after all that was told so far; it waits to be confirmed.
@@ -161,9 +169,8 @@ impl Store {
             match Full::begin(&self.directory, self.log.end()) {
                 Ok(full) => self.full = Some(full),
                 Err(error) if matches!(published, Ok(None)) => return Err(error),
-                Err(error) => {
-                    tracing::warn!(%error, "cannot begin a full snapshot; trying again with the next one");
-                }
+                Err(error) if published.is_ok() => self.stumbled = Some(error),
+                Err(_) => {}
             }
         }
         published
@@ -209,16 +216,12 @@ impl Store {
     /// Writes the changes up to `end` behind the rooms that were visited.
     fn write_behind(&mut self, end: u64) {
         let Some(full) = &mut self.full else { return };
-        let outgrown = match full.write_behind(&self.log, end, &self.rooms) {
-            Ok(()) => full.has_outgrown(self.policy.outgrown_changes_min, self.rooms.rooms()),
-            Err(error) => {
-                tracing::warn!(%error, "cannot go on with a full snapshot; it is begun anew");
-                true
-            }
-        };
-        if outgrown {
-            self.give_up_full();
+        match full.write_behind(&self.log, end, &self.rooms) {
+            Ok(()) if !full.has_outgrown(self.policy.outgrown_changes_min, self.rooms.rooms()) => return,
+            Ok(()) => {}
+            Err(error) => self.stumbled = Some(error),
         }
+        self.give_up_full();
     }
 
     fn write_changes(&mut self, cut: &Cut, end: u64) -> io::Result<Published> {

@@ -21,6 +21,7 @@ use crate::wait::until;
 const FAULTS: &str = r#"
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +53,15 @@ ssize_t read(int fd, void *bytes, size_t count) {
 }
 
 ssize_t write(int fd, const void *bytes, size_t count) {
-    if (is("full", fd)) { errno = ENOSPC; return -1; }
+    if (is("full", fd)) {
+        char path[4096];
+        snprintf(path, sizeof path, "%s.refused", getenv("FAULTS_OF"));
+        int refused = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+        syscall(SYS_write, refused, ".", 1);
+        close(refused);
+        errno = ENOSPC;
+        return -1;
+    }
     return syscall(SYS_write, fd, bytes, count);
 }
 "#;
@@ -96,6 +105,11 @@ impl Disk {
 
     pub(crate) fn is_well(&self, fault: Fault) {
         fs::remove_file(self.path(fault)).unwrap();
+    }
+
+    /// How often something could not be written because it is full.
+    pub(crate) fn refused(&self) -> u64 {
+        fs::read(self.data.with_extension("refused")).map_or(0, |refused| refused.len() as u64)
     }
 
     fn path(&self, fault: Fault) -> PathBuf {
@@ -221,6 +235,38 @@ fn a_stop_that_a_full_disk_does_not_take_can_be_decided_on_once_there_is_space()
     until("the stop is kept", || setup.state().filter(|state| state.positions.stops().count() == 1));
     setup.resolve(stop, "--accept-gap");
     service.agrees_with(&Model::of(&[events, left].concat()));
+}
+
+#[test]
+fn each_attempt_that_a_full_disk_refuses_is_counted_and_nothing_else() {
+    let node = node::shared();
+    let topic = Topic::new(&node.servers(), 1);
+    let (setup, disk) = Setup::new(&topic).often().with_disk();
+    let (service, mut events) = counted(&topic, &setup, 128);
+    let failures = || service.metric("roomtally_snapshot_failures_total");
+    assert_eq!((failures().to_string(), disk.refused()), ("0".to_owned(), 0));
+    disk.begins(Fault::Full);
+    // So small a file is written at once, or not at all.
+    for seed in 129..132 {
+        let (more, before) = (workload(seed, 50), disk.refused());
+        topic.send(&more);
+        events.extend(more);
+        service.agrees_with(&Model::of(&events));
+        until("another attempt fails", || (disk.refused() > before).then_some(()));
+    }
+    until("it is shown", || (service.ready().1["snapshot"]["state"] == "failing").then_some(()));
+    disk.is_well(Fault::Full);
+    let end = i64::try_from(events.len()).unwrap();
+    let is_ok = || setup.kept() == [end] && service.ready().1["snapshot"]["state"] == "ok";
+    until("all of it is kept", || is_ok().then_some(()));
+    let refused = disk.refused();
+    assert!(refused >= 3);
+    assert_eq!(failures().to_string(), refused.to_string());
+    service.answers(&Model::of(&events));
+    service.ends();
+    let service = setup.serve();
+    service.agrees_with(&Model::of(&events));
+    assert_eq!(service.consumed(), 0, "nothing is read again");
 }
 
 #[test]

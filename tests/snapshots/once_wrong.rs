@@ -6,7 +6,7 @@ use roomtally::log::{Canary, NextOffset, Partition, Positions};
 use roomtally::room::Timestamp;
 use roomtally::snapshot::{Cut, Directory, FileKind, State, load};
 
-use crate::disk::{Disk, EIO, Fault};
+use crate::disk::{Disk, EIO, ENOSPC, Fault};
 use crate::rig::{DEPARTMENTS, Dice, Life, Model, TOPIC, World, look};
 
 fn world(keep: usize, changes_percent_max: u64) -> World {
@@ -114,6 +114,31 @@ fn a_state_that_no_start_would_take_is_never_published() {
     assert_eq!(disk.contents(), before);
     life.keep().unwrap();
     assert_eq!(look(disk.files()).unwrap(), Some((35, Model::new(&world).digest_at(35))));
+}
+
+#[test]
+fn a_file_with_all_rooms_that_a_full_disk_does_not_take_is_told_once_and_begun_anew() {
+    let (disk, mut world) = (Disk::default(), world(2, 1));
+    world.policy.kept_changes_max = 100_000;
+    let mut life = Life::begin(disk.files(), &world);
+    life.count(200);
+    life.keep().unwrap();
+    life.count(10);
+    assert_eq!(life.keep().unwrap().kind, FileKind::Changes);
+    assert!(life.store.is_visiting() && life.store.take_stumble().is_none());
+    disk.plan(1, Fault::Error(ENOSPC, 1_000));
+    // More than is gathered before it is written.
+    for _ in 0..20 {
+        life.count(2_000);
+        life.hand_on();
+    }
+    assert!(!life.store.is_visiting());
+    let stumbled = life.store.take_stumble().and_then(|error| error.raw_os_error());
+    assert_eq!((stumbled, life.store.take_stumble().is_none()), (Some(ENOSPC), true));
+    disk.heal();
+    life.count(5);
+    life.keep().unwrap();
+    assert_eq!(look(disk.files()).unwrap(), Some((life.next, life.reader.digest())));
 }
 
 #[test]
