@@ -45,24 +45,26 @@ pub(crate) fn directory(seed: u64) -> (World, Contents, BTreeMap<String, i64>) {
     }
 }
 
+/// The files that a file builds upon, none if one is missing.
+fn bases<'a>(contents: &'a Contents, name: &str) -> Option<Vec<&'a String>> {
+    let (mut bases, mut link) = (Vec::new(), previous(&contents[name]));
+    while link != 0 {
+        let base = contents.keys().find(|name| number(name) == link)?;
+        link = previous(&contents[base]);
+        bases.push(base);
+    }
+    Some(bases)
+}
+
+/// Whether all that a file builds upon is there and whole.
+fn stands_on_whole_ones(contents: &Contents, damaged: &BTreeSet<&String>, name: &str) -> bool {
+    bases(contents, name).is_some_and(|bases| bases.iter().all(|base| !damaged.contains(base)))
+}
+
 /// The newest file that is whole with all that it builds upon.
 pub(crate) fn newest_whole<'a>(contents: &'a Contents, damaged: &BTreeSet<&String>) -> Option<&'a String> {
-    let of = |generation: u64| contents.keys().find(|name| number(name) == generation);
-    let is_whole = |name: &String| {
-        let mut name = Some(name);
-        while let Some(file) = name {
-            if damaged.contains(file) {
-                return false;
-            }
-            let previous = previous(&contents[file]);
-            if previous == 0 {
-                return true;
-            }
-            name = of(previous);
-        }
-        false
-    };
-    contents.keys().rev().find(|name| is_whole(name))
+    let is_whole = |name: &&String| !damaged.contains(*name) && stands_on_whole_ones(contents, damaged, name);
+    contents.keys().rev().find(is_whole)
 }
 
 fn damage(bytes: &mut Vec<u8>, dice: &mut Dice) {
@@ -110,12 +112,19 @@ fn every_subset(seed: u64, totals: &mut Totals) {
             assert_eq!(look(disk.files()).unwrap(), Some((life.cut_at, model.digest_at(life.cut_at))));
         }
         let after = disk.contents();
-        for name in damaged {
-            let kept = [name.clone(), format!("{name}.bad")].into_iter().filter_map(|name| after.get(&name));
-            // One that nobody looked at, behind the one that was taken, may be removed.
-            let looked_at = expected.is_none_or(|taken| name > taken);
-            let same = kept.filter(|bytes| **bytes == files[name]).count();
-            assert!(same == 1 || !looked_at || previous(&contents[name]) != 0, "{name} is gone: {disk:?}");
+        for name in &damaged {
+            let kept =
+                [(*name).clone(), format!("{name}.bad")].into_iter().filter_map(|name| after.get(&name));
+            let same = kept.filter(|bytes| **bytes == files[*name]).count();
+            // One that nobody looked at may be removed: behind the one that was taken, or on
+            // top of another that is damaged.
+            let was_looked_at = expected.is_none_or(|taken| *name > taken);
+            let must_be_kept = was_looked_at && stands_on_whole_ones(&contents, &damaged, name);
+            assert!(same == 1 || !must_be_kept, "{name} is gone: {disk:?}");
+            totals.add("damaged files that must be kept", u64::from(must_be_kept));
+            if previous(&contents[*name]) != 0 {
+                totals.add("those of changes", u64::from(must_be_kept));
+            }
         }
         totals.add(if expected.is_some() { "subsets that leave one" } else { "subsets that leave none" }, 1);
         totals.add("files put aside", after.keys().filter(|name| name.ends_with(".bad")).count() as u64);
