@@ -7,6 +7,7 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use crate::snapshot::decisions::file_name;
 use crate::snapshot::directory::{Directory, FileKind, FileName};
 use crate::snapshot::files::{Files, RealFiles, write_all};
 use crate::snapshot::format::{FrameKind, Header, ReadError, Reader, Writer};
@@ -40,6 +41,12 @@ pub enum BackupError {
         "the data directory holds the snapshot {0} already; restore into an empty one, so that nothing is lost"
     )]
     NotEmpty(FileName),
+    /// The directory has an operator's decision, which was about something else.
+    #[error(
+        "the data directory holds the decision {0}, which a service would carry out on what is restored; \
+         remove that file, or restore into an empty directory"
+    )]
+    Decided(String),
     /// The file is no whole backup.
     #[error("{file} is no backup that can be restored: {why}")]
     Bad {
@@ -119,13 +126,16 @@ fn write_rooms(place: &dyn Files, name: &str, rooms: &TallyReader, state: &State
 /// Makes a backup the only generation of a directory that has none.
 ///
 /// # Errors
-/// When the directory has one, or the file is not a whole backup.
+/// When the directory has one, or a decision, or the file is not a whole backup.
 pub fn restore(from: &Path, directory: &Directory) -> Result<State, BackupError> {
     let bad = |why| BackupError::Bad { file: from.to_owned(), why };
     let (place, file) = split(from)?;
     let io = |error| BackupError::Io { what: "the data directory".to_owned(), error };
     if let Some(name) = directory.generations().map_err(io)?.pop() {
         return Err(BackupError::NotEmpty(name));
+    }
+    if let Some((stop, decision)) = directory.decisions().map_err(io)?.pop() {
+        return Err(BackupError::Decided(file_name(&stop, decision)));
     }
     let opened = place.open(&file).map_err(ReadError::Io);
     let reader = opened.and_then(|(bytes, source)| Reader::open(bytes, source)).map_err(bad)?;
@@ -167,7 +177,7 @@ fn split(path: &Path) -> Result<(RealFiles, String), BackupError> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::log::{LogIdentity, Positions};
+    use crate::log::{Decision, LogIdentity, Positions, StopId};
     use crate::room::Timestamp;
     use crate::snapshot::files::NewFile;
 
@@ -216,11 +226,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_backup_is_read_back_before_it_is_one() {
-        let dir = tempfile::tempdir().unwrap();
-        let (_, rooms) = tally::tally(0);
-        let state = State {
+    fn state() -> State {
+        State {
             generation: 3,
             topic: "rooms".to_owned(),
             identity: LogIdentity::default(),
@@ -228,10 +235,34 @@ mod tests {
             decisions: Vec::new(),
             written_at: Timestamp::from_millis(0),
             rooms: 0,
-        };
+        }
+    }
+
+    #[test]
+    fn a_backup_is_read_back_before_it_is_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_, rooms) = tally::tally(0);
+        let state = state();
         let files = RealFiles::new(dir.path());
         write_rooms(&files, "well", &rooms, &state).unwrap();
         let error = write_rooms(&Liar(files), "ill", &rooms, &state).unwrap_err();
         assert!(error.to_string().starts_with("what was written reads back wrong"), "{error}");
+    }
+
+    #[test]
+    fn nothing_is_restored_beside_a_decision_about_something_else() {
+        let (dir, stop) = (tempfile::tempdir().unwrap(), StopId::parse("gap-0-5").unwrap());
+        let (_, rooms) = tally::tally(0);
+        let backup = dir.path().join("backup");
+        write_rooms(&RealFiles::new(dir.path()), "backup", &rooms, &state()).unwrap();
+        let data = dir.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        let directory = Directory::new(Box::new(RealFiles::new(&data)));
+        directory.decide(&stop, Decision::AcceptGap).unwrap();
+        let error = restore(&backup, &directory).unwrap_err().to_string();
+        assert!(error.contains("gap-0-5.accept-gap") && error.contains("remove"), "{error}");
+        assert_eq!(directory.generations().unwrap(), []);
+        std::fs::remove_file(data.join("gap-0-5.accept-gap")).unwrap();
+        assert_eq!(restore(&backup, &directory).unwrap(), state());
     }
 }

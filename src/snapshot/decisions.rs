@@ -130,7 +130,8 @@ impl Directory {
     }
 }
 
-fn file_name(stop: &StopId, decision: Decision) -> String {
+/// The name says it all.
+pub(super) fn file_name(stop: &StopId, decision: Decision) -> String {
     format!("{stop}.{}", decision.name())
 }
 
