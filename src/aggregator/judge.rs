@@ -17,8 +17,9 @@ const PAST_END_FOR: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
 pub(super) struct Judge {
-    /// Positions that the broker says are outside of the log, and when it said so.
-    out_of_range: BTreeMap<Partition, (NextOffset, Timestamp)>,
+    /// Positions that the broker says are outside of the log, and when it said so; none
+    /// where it says that the log has lost what had been read.
+    out_of_range: BTreeMap<Partition, (Option<NextOffset>, Timestamp)>,
     /// Since when a position lies past the end that was asked for later.
     past_end: BTreeMap<Partition, Instant>,
     /// The wall clock and the positions when the last bounds were taken in.
@@ -38,8 +39,14 @@ pub(super) enum Verdict {
 }
 
 impl Judge {
-    /// The broker said, by the instant `at`, that the log has nothing at this position.
-    pub(super) fn hear_out_of_range(&mut self, partition: Partition, position: NextOffset, at: Timestamp) {
+    /// The broker said, by the instant `at`, that the log has nothing at this position;
+    /// or, where there is none, that the log was truncated below what was read of it.
+    pub(super) fn hear_out_of_range(
+        &mut self,
+        partition: Partition,
+        position: Option<NextOffset>,
+        at: Timestamp,
+    ) {
         self.out_of_range.insert(partition, (position, at));
     }
 
@@ -56,18 +63,23 @@ impl Judge {
     ) -> Verdict {
         let PartitionBounds { partition, begin, end } = *bounds;
         let Some(position) = positions.get(partition) else { return Verdict::ReadOn };
-        let refused = self.out_of_range.get(&partition);
+        let refused = self.out_of_range.get(&partition).copied();
+        let is_truncated = refused.is_some_and(|(refused, _)| refused.is_none());
         if position < begin && (refused.is_some() || !reading) {
             if is_untouched(positions, partition) && kept.is_none_or(Positions::is_empty) {
                 self.out_of_range.remove(&partition);
                 return Verdict::BeginAnew;
             }
-            return Verdict::Stop(Stop::of_partition(StopReason::Gap, partition, position, begin));
+            if !is_truncated {
+                return Verdict::Stop(Stop::of_partition(StopReason::Gap, partition, position, begin));
+            }
         }
         // A log's beginning only grows, so bounds asked for after the refusal tell on
-        // which side of the log the refused position was, whatever has come since.
-        let refused = refused.filter(|(_, heard)| *heard <= at).map(|&(position, _)| position);
-        if let Some(refused) = refused.filter(|refused| *refused >= begin) {
+        // which side of the log the refused position was, whatever has come since. In a
+        // truncated log it was past the end, and the log may begin anywhere by now.
+        let refused = refused.filter(|(_, heard)| *heard <= at);
+        let refused = refused.map(|(refused, _)| refused.unwrap_or(position));
+        if let Some(refused) = refused.filter(|refused| is_truncated || *refused >= begin) {
             let to = end.min(refused);
             return Verdict::Stop(Stop::of_partition(StopReason::BeyondEnd, partition, position, to));
         }
@@ -140,7 +152,7 @@ mod tests {
             judge.verdict(&read_to(5), Some(&read_to(5)), &bounds(9, 20), true, ts(1), now),
             Verdict::ReadOn
         );
-        judge.hear_out_of_range(P, NextOffset::at(5), ts(2));
+        judge.hear_out_of_range(P, Some(NextOffset::at(5)), ts(2));
         assert_eq!(
             judge.verdict(&read_to(5), Some(&read_to(5)), &bounds(0, 20), true, ts(1), now),
             Verdict::ReadOn,
@@ -175,7 +187,7 @@ mod tests {
             for (reading, refused) in [(false, false), (true, true)] {
                 let mut judge = Judge::default();
                 if refused {
-                    judge.hear_out_of_range(P, NextOffset::at(5), ts(1));
+                    judge.hear_out_of_range(P, Some(NextOffset::at(5)), ts(1));
                 }
                 let now = Instant::now();
                 let verdict = judge.verdict(&positions, kept.as_ref(), &bounds(9, 20), reading, ts(1), now);
@@ -196,9 +208,21 @@ mod tests {
     fn a_position_refused_behind_the_beginning_was_past_the_end_however_far_that_has_come_since() {
         for (end, to) in [(3, 3), (5, 5), (20, 5)] {
             let (mut judge, now) = (Judge::default(), Instant::now());
-            judge.hear_out_of_range(P, NextOffset::at(5), ts(1));
+            judge.hear_out_of_range(P, Some(NextOffset::at(5)), ts(1));
             let verdict = judge.verdict(&read_to(5), Some(&read_to(5)), &bounds(0, end), true, ts(1), now);
             assert_eq!(verdict, stop(StopReason::BeyondEnd, 5, to));
+        }
+    }
+
+    #[test]
+    fn a_truncated_log_was_exceeded_wherever_it_begins_and_ends_by_the_time_it_is_judged() {
+        for (begin, end, to) in [(0, 30, 30), (5, 30, 30), (5, 60, 60), (5, 90, 60), (70, 90, 60)] {
+            let (mut judge, now) = (Judge::default(), Instant::now());
+            judge.hear_out_of_range(P, None, ts(2));
+            let mut verdict =
+                |at| judge.verdict(&read_to(60), Some(&read_to(60)), &bounds(begin, end), true, at, now);
+            assert_eq!(verdict(ts(1)), Verdict::ReadOn, "asked before");
+            assert_eq!(verdict(ts(2)), stop(StopReason::BeyondEnd, 60, to), "{begin} to {end}");
         }
     }
 
@@ -240,7 +264,7 @@ mod tests {
     #[test]
     fn a_partition_whose_replay_was_refused_is_read_again_once() {
         let (mut judge, now) = (Judge::default(), Instant::now());
-        judge.hear_out_of_range(P, NextOffset::at(2), ts(1));
+        judge.hear_out_of_range(P, Some(NextOffset::at(2)), ts(1));
         assert_eq!(
             judge.verdict(&read_to(5), Some(&read_to(5)), &bounds(4, 9), true, ts(1), now),
             Verdict::ReadAgain
@@ -254,7 +278,7 @@ mod tests {
     #[test]
     fn a_partition_that_is_not_followed_is_not_judged() {
         let mut judge = Judge::default();
-        judge.hear_out_of_range(P, NextOffset::at(2), ts(1));
+        judge.hear_out_of_range(P, Some(NextOffset::at(2)), ts(1));
         let verdict = judge.verdict(&Positions::default(), None, &bounds(5, 9), true, ts(1), Instant::now());
         assert_eq!(verdict, Verdict::ReadOn);
     }

@@ -185,7 +185,7 @@ impl Aggregator {
             }
             (FaultKind::BadBatch, Some(partition)) => {
                 if let Some(position) = self.counting.positions().get(*partition) {
-                    let to = position.max(*at);
+                    let to = position.max(at.unwrap_or(position));
                     let stop = Stop::of_partition(StopReason::BadBatch, *partition, position, to);
                     self.stop(*partition, &stop, message);
                     self.assign();

@@ -130,9 +130,11 @@ impl Search {
             }
             let (mut batch, mut found) = (Batch::default(), None);
             queue.take(PAUSE, &mut batch, |fault| match fault.kind {
-                FaultKind::BadBatch => found = found.or(Some(Has::Bad(fault.at.as_offset()))),
+                FaultKind::BadBatch => found = found.or(fault.at.map(|at| Has::Bad(at.as_offset()))),
                 // One of another offset is what an earlier question has led to.
-                FaultKind::OutOfRange if fault.at.as_offset() == at => found = found.or(Some(Has::Other)),
+                FaultKind::OutOfRange if fault.at == Some(NextOffset::at(at)) => {
+                    found = found.or(Some(Has::Other));
+                }
                 FaultKind::OutOfRange => {}
                 FaultKind::Other => why = fault.message,
             });

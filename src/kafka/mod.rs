@@ -59,10 +59,10 @@ pub struct Fault {
     pub partition: Option<Partition>,
     /// What is wrong.
     pub kind: FaultKind,
-    /// The position that was asked for, where it is [`FaultKind::OutOfRange`]; the
-    /// first one behind, where it is [`FaultKind::BadBatch`], once that is known, and
-    /// before that the batch's own.
-    pub at: NextOffset,
+    /// The position that was asked for, where it is [`FaultKind::OutOfRange`], or none
+    /// where the log has lost what it was behind; the first one behind, where it is
+    /// [`FaultKind::BadBatch`], once that is known, and before that the batch's own.
+    pub at: Option<NextOffset>,
     /// The client's words.
     pub message: String,
 }

@@ -160,11 +160,12 @@ impl<E: From<LogEvent>> Reading<E> {
     /// Finds out where a bad batch ends. What cannot be found out is met again: the
     /// partition stands still until it is given anew.
     fn complete(&mut self, fault: Fault) -> Option<Fault> {
-        let (FaultKind::BadBatch, Some(partition)) = (fault.kind, fault.partition) else {
+        let (FaultKind::BadBatch, Some(partition), Some(begin)) = (fault.kind, fault.partition, fault.at)
+        else {
             return Some(fault);
         };
-        match self.search.end(partition, fault.at) {
-            Ok(at) => Some(Fault { at, ..fault }),
+        match self.search.end(partition, begin) {
+            Ok(at) => Some(Fault { at: Some(at), ..fault }),
             Err(Unknown::Unanswered(why)) => {
                 tracing::warn!(%partition, "a batch is damaged, and where it ends cannot be found out: {why}");
                 None

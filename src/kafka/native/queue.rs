@@ -196,7 +196,8 @@ unsafe fn read(
             fault(Fault {
                 partition: (!message.rkt.is_null()).then_some(partition),
                 kind,
-                at: NextOffset::at(message.offset),
+                // The client names none where it finds a log truncated.
+                at: (message.offset >= 0).then(|| NextOffset::at(message.offset)),
                 message: message_text,
             });
         }
