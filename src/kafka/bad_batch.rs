@@ -163,7 +163,8 @@ impl Known {
             if next < behind {
                 break;
             }
-            behind = search(behind, &mut ask)?;
+            // Nothing may lie in between, as where the log was compacted.
+            behind = search(next, &mut ask)?;
         }
         Ok(NextOffset::at(behind))
     }
@@ -210,6 +211,14 @@ mod tests {
         }
     }
 
+    /// The same of batches that end before these offsets, with holes between them.
+    fn has_with_holes(batches: &[(i64, i64, bool)], at: i64) -> Has {
+        match batches.iter().find(|(_, end, _)| at < *end) {
+            Some(&(begin, _, true)) => Has::Bad(begin),
+            _ => Has::Other,
+        }
+    }
+
     fn known(begin: i64) -> Known {
         Known { partition: P, begin: NextOffset::at(begin), answers: BTreeMap::new() }
     }
@@ -232,6 +241,28 @@ mod tests {
             check(&[(0, false), (20, true), (behind, false)], behind + 5, 20, behind);
             check(&[(0, false), (20, true), (behind, true)], behind + 5, 20, behind);
             check(&[(0, false), (20, true)], behind, 20, behind);
+        }
+    }
+
+    #[test]
+    fn bad_batches_with_holes_between_them_are_one_and_each_costs_few_questions() {
+        for hole in [0, 1, 7, 50_000] {
+            let (second, third) = (30 + hole, 50 + 2 * hole);
+            let next = (third + 10 + hole, third + 20 + hole, false);
+            let batches = [
+                (0, 20, false),
+                (20, 30, true),
+                (second, second + 20, true),
+                (third, third + 10, true),
+                next,
+            ];
+            let mut asked = 0;
+            let end = known(20).end(&mut |at| {
+                asked += 1;
+                Ok(has_with_holes(&batches, at))
+            });
+            assert_eq!(end, Ok(NextOffset::at(third + 10)), "a hole of {hole}");
+            assert!(asked < 40, "{asked} questions");
         }
     }
 
