@@ -191,6 +191,7 @@ impl Aggregator {
                     self.assign();
                 }
             }
+            (FaultKind::WholeAgain, _) => self.assign(),
             _ => {
                 if let Some(unsaid) = self.sampler.sample("fault") {
                     tracing::warn!(?partition, message, unsaid, "Kafka's client cannot read; it tries again");

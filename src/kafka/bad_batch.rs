@@ -7,6 +7,10 @@
 //! the first behind. It is found in twice as many questions as the number of
 //! records has binary digits, with a client of its own.
 //!
+//! The last question is for the batch itself: it may have been damaged on its way,
+//! or another replica leads by now. One that is whole is to be read again, and
+//! nobody has to give it up.
+//!
 //! A search that an answer did not reach in time is given up, so that others are
 //! read on, and goes on from the answers that it had when the batch is met again,
 //! with more patience. Invariant: a stop ends it within a tenth of a second.
@@ -39,6 +43,17 @@ enum Has {
     Bad(i64),
     /// A record that can be read, or the log's end.
     Other,
+    /// Nothing: the log begins later, or ends before.
+    Outside,
+}
+
+/// What became of a bad batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// This is the first offset behind it, and behind those that follow it at once.
+    Behind(NextOffset),
+    /// It is not bad any more.
+    Whole,
 }
 
 /// Why it is not known where a batch ends.
@@ -66,6 +81,8 @@ pub(super) struct Search {
     /// For one question.
     patience: Patience,
     known: Option<Known>,
+    /// Where the batch began that was found whole last.
+    whole: BTreeMap<Partition, NextOffset>,
 }
 
 /// What was answered about the batch that was searched for last.
@@ -78,15 +95,14 @@ struct Known {
 impl Search {
     pub(super) fn new(connection: &Connection, stop: CancellationToken) -> Self {
         let connection = with_small_fetches(connection);
-        Self { connection, stop, patience: Patience::default(), known: None }
+        Self { connection, stop, patience: Patience::default(), known: None, whole: BTreeMap::new() }
     }
 
-    /// The first offset behind the bad batch that begins at `begin`, and behind those
-    /// that follow it at once.
+    /// Where the bad batch that begins at `begin` ends, if it is one still.
     ///
     /// # Errors
     /// When the broker does not answer in time, or the search is told to stop.
-    pub(super) fn end(&mut self, partition: Partition, begin: NextOffset) -> Result<NextOffset, Unknown> {
+    pub(super) fn end(&mut self, partition: Partition, begin: NextOffset) -> Result<End, Unknown> {
         let known = self.known.take().filter(|known| known.partition == partition && known.begin == begin);
         let mut known = known.unwrap_or(Known { partition, begin, answers: BTreeMap::new() });
         let mut client = None;
@@ -97,13 +113,19 @@ impl Search {
             };
             self.has(queue, partition, at)
         });
-        self.known = Some(known);
+        self.known = (end != Ok(End::Whole)).then_some(known);
         match &end {
             Ok(_) => self.patience.sufficed(),
             Err(Unknown::Unanswered(_)) => self.patience.ran_out(),
             Err(Unknown::Stopped) => {}
         }
         end
+    }
+
+    /// Notes a batch that was whole when it was asked for; says whether it was so the
+    /// last time, too, and yet was met damaged since.
+    pub(super) fn was_whole_before(&mut self, partition: Partition, begin: NextOffset) -> bool {
+        self.whole.insert(partition, begin) == Some(begin)
     }
 
     /// What was answered holds while the partition is read on, and no longer: another
@@ -133,10 +155,10 @@ impl Search {
                 FaultKind::BadBatch => found = found.or(fault.at.map(|at| Has::Bad(at.as_offset()))),
                 // One of another offset is what an earlier question has led to.
                 FaultKind::OutOfRange if fault.at == Some(NextOffset::at(at)) => {
-                    found = found.or(Some(Has::Other));
+                    found = found.or(Some(Has::Outside));
                 }
                 FaultKind::OutOfRange => {}
-                FaultKind::Other => why = fault.message,
+                FaultKind::WholeAgain | FaultKind::Other => why = fault.message,
             });
             // One thing is taken at a time.
             let other = (!batch.is_empty()).then_some(Has::Other);
@@ -149,24 +171,33 @@ impl Search {
 }
 
 impl Known {
-    /// Where the batch and those that follow it at once end; asks for what is not known.
-    fn end(&mut self, ask: &mut Ask<'_>) -> Result<NextOffset, Unknown> {
-        let mut ask = |at| match self.answers.get(&at) {
+    /// Where the batch and those that follow it at once end; asks for what is not known,
+    /// and then whether the batch is bad still.
+    fn end(&mut self, ask: &mut Ask<'_>) -> Result<End, Unknown> {
+        let begin = self.begin.as_offset();
+        let mut ask_once = |at| match self.answers.get(&at) {
             Some(&answer) => Ok(answer),
             None => ask(at).inspect(|&answer| {
                 self.answers.insert(at, answer);
             }),
         };
-        let mut behind = search(self.begin.as_offset(), &mut ask)?;
-        while let Has::Bad(next) = ask(behind)? {
+        let mut behind = search(begin, &mut ask_once)?;
+        while let Has::Bad(next) = ask_once(behind)? {
             // A batch that begins before what is asked for is not another one.
             if next < behind {
                 break;
             }
             // Nothing may lie in between, as where the log was compacted.
-            behind = search(next, &mut ask)?;
+            behind = search(next, &mut ask_once)?;
         }
-        Ok(NextOffset::at(behind))
+        // A log that was trimmed within the batch has nothing where it begins, and may
+        // have the rest of it.
+        let is_whole = match ask(begin)? {
+            Has::Bad(other) => other > begin,
+            Has::Other => true,
+            Has::Outside => false,
+        };
+        Ok(if is_whole { End::Whole } else { End::Behind(NextOffset::at(behind)) })
     }
 }
 
@@ -190,7 +221,7 @@ fn search(begin: i64, ask: &mut Ask<'_>) -> Result<i64, Unknown> {
 fn is_behind(begin: i64, has: Has) -> bool {
     match has {
         Has::Bad(other) => other > begin,
-        Has::Other => true,
+        Has::Other | Has::Outside => true,
     }
 }
 
@@ -261,7 +292,7 @@ mod tests {
                 asked += 1;
                 Ok(has_with_holes(&batches, at))
             });
-            assert_eq!(end, Ok(NextOffset::at(third + 10)), "a hole of {hole}");
+            assert_eq!(end, Ok(End::Behind(NextOffset::at(third + 10))), "a hole of {hole}");
             assert!(asked < 40, "{asked} questions");
         }
     }
@@ -287,13 +318,43 @@ mod tests {
             }
             assert_eq!((end, answers_left), (Err(Unknown::Unanswered("late".to_owned())), 0));
         };
-        assert_eq!(end, NextOffset::at(1_500));
+        assert_eq!(end, End::Behind(NextOffset::at(1_500)));
         assert!(attempts > 3, "{attempts}");
         let questions = asked.len();
         asked.sort_unstable();
         asked.dedup();
         assert_eq!(asked.len(), questions, "nothing is asked twice");
-        assert_eq!(known.end(&mut |_| Err(Unknown::Stopped)), Ok(end));
+        let still_bad = &mut |at| if at == 20 { Ok(Has::Bad(20)) } else { Err(Unknown::Stopped) };
+        assert_eq!(known.end(still_bad), Ok(end));
+    }
+
+    #[test]
+    fn a_batch_that_is_whole_when_it_is_asked_for_last_is_none_to_give_up() {
+        let batches = [(0, false), (20, true), (30, true), (40, false)];
+        for (found, expected) in [
+            (Has::Bad(20), End::Behind(NextOffset::at(40))),
+            // Trimmed within the batch: what is left of it is bad still.
+            (Has::Outside, End::Behind(NextOffset::at(40))),
+            (Has::Other, End::Whole),
+            // All of it is gone, or was a transaction's that was aborted.
+            (Has::Bad(30), End::Whole),
+        ] {
+            let end = known(20).end(&mut |at| Ok(if at == 20 { found } else { has(&batches, 50, at) }));
+            assert_eq!(end, Ok(expected), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_batch_that_is_damaged_and_whole_by_turns_is_told_from_one_that_was_damaged_once() {
+        let mut search = search_without_a_broker(&CancellationToken::new());
+        let at = NextOffset::at;
+        for (partition, begin, before) in [(1, 20, false), (2, 20, false), (1, 20, true), (1, 30, false)] {
+            assert_eq!(
+                search.was_whole_before(Partition(partition), at(begin)),
+                before,
+                "{partition} {begin}"
+            );
+        }
     }
 
     fn search_without_a_broker(stop: &CancellationToken) -> Search {

@@ -74,6 +74,9 @@ pub enum FaultKind {
     OutOfRange,
     /// A batch of records does not match its checksum.
     BadBatch,
+    /// One did not when it came, and does when it is asked for again. The client has
+    /// lost its place: the partition is to be read anew.
+    WholeAgain,
     /// Something that may pass.
     Other,
 }

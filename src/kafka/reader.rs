@@ -15,7 +15,7 @@ use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, KafkaResult};
 use tokio_util::sync::CancellationToken;
 
-use crate::kafka::bad_batch::{Search, Unknown};
+use crate::kafka::bad_batch::{End, Search, Unknown};
 use crate::kafka::context::Context;
 use crate::kafka::looking::offsets;
 use crate::kafka::native::Queue;
@@ -165,7 +165,18 @@ impl<E: From<LogEvent>> Reading<E> {
             return Some(fault);
         };
         match self.search.end(partition, begin) {
-            Ok(at) => Some(Fault { at: Some(at), ..fault }),
+            Ok(End::Behind(at)) => Some(Fault { at: Some(at), ..fault }),
+            Ok(End::Whole) => {
+                tracing::warn!(
+                    %partition,
+                    offset = begin.as_offset(),
+                    "a batch came damaged, and is whole when it is asked for again: it is read again"
+                );
+                // Another time the partition stands still until it is given anew, so that
+                // one that is damaged by turns is not read without end.
+                let before = self.search.was_whole_before(partition, begin);
+                (!before).then_some(Fault { kind: FaultKind::WholeAgain, ..fault })
+            }
             Err(Unknown::Unanswered(why)) => {
                 tracing::warn!(%partition, "a batch is damaged, and where it ends cannot be found out: {why}");
                 None

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::behind::node_behind_a_proxy;
-use crate::model::{Event, Model, workload};
+use crate::model::{Event, FIRST_TS, Model, workload};
 use crate::node::Node;
 use crate::proxy::Way;
 use crate::service::Setup;
@@ -138,6 +138,28 @@ fn a_damaged_batch_is_told_exactly_over_a_slow_link() {
     let stopped = service.stops(&[0]);
     assert_eq!((&stopped[0]["stop"], &stopped[0]["from"]), (&json!("bad_batch-0-1"), &json!(0)));
     assert!(service.logged(&["where it ends cannot be found out"]), "the first question waited for less");
+}
+
+#[test]
+fn a_batch_that_is_damaged_on_its_way_is_read_again_and_stops_nothing() {
+    let (proxy, node) = node_behind_a_proxy();
+    let topic = Topic::new(&node.servers(), 1);
+    let events = workload(830, 50);
+    send_batch(&topic, 0, &events[..20]);
+    let service = Setup::new(&topic).through(&proxy.servers()).serve();
+    let mut model = Model::of(&events[..20]);
+    service.agrees_with(&model);
+    let damaged = Event::created("damaged-on-its-way", FIRST_TS, None);
+    proxy.spoil_once(b"damaged-on-its-way");
+    let batch = [&events[20..30], &[damaged], &events[30..40]].concat();
+    send_batch(&topic, 0, &batch);
+    model.take(&batch);
+    service.agrees_with(&model);
+    assert!(proxy.has_spoiled() && service.logged(&["WARN", "a batch came damaged"]));
+    assert_eq!(service.metric("roomtally_integrity_stops_total{reason=\"bad_batch\"}").to_string(), "0");
+    send_batch(&topic, 0, &events[40..]);
+    model.take(&events[40..]);
+    service.agrees_with(&model);
 }
 
 #[test]

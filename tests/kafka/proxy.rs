@@ -2,7 +2,7 @@
 //!
 //! Owns one port on loopback and the connections through it, each with a thread
 //! a direction. Invariant: bytes are passed on unchanged and in order, or not at
-//! all; every change of a way holds for all connections when it returns. Nothing
+//! all, but for the one that is asked to be spoiled; every change of a way holds for all connections when it returns. Nothing
 //! outlives the value.
 
 use std::io::{Read as _, Write as _};
@@ -66,6 +66,8 @@ struct State {
     /// How often the ways have been changed.
     changes: u64,
     links: Vec<Arc<Link>>,
+    /// Of these bytes the last one is changed when they are next on their way back.
+    spoil: Option<Vec<u8>>,
     ended: bool,
 }
 
@@ -130,6 +132,15 @@ impl Proxy {
         state.ways = [to_broker, to_service];
         state.changes += 1;
         self.shared.changed.notify_all();
+    }
+
+    /// Changes a byte of this when it is next on its way to the service, once.
+    pub(crate) fn spoil_once(&self, bytes: &[u8]) {
+        self.shared.lock().spoil = Some(bytes.to_vec());
+    }
+
+    pub(crate) fn has_spoiled(&self) -> bool {
+        self.shared.lock().spoil.is_none()
     }
 
     /// Resets every connection, and refuses others.
@@ -213,6 +224,18 @@ impl Shared {
         }
     }
 
+    fn spoil(&self, piece: &mut [u8]) {
+        let mut state = self.lock();
+        let found = state.spoil.as_ref().and_then(|bytes| {
+            let begin = piece.windows(bytes.len()).position(|window| window == bytes)?;
+            Some(begin + bytes.len() - 1)
+        });
+        if let Some(last) = found {
+            piece[last] ^= 1;
+            state.spoil = None;
+        }
+    }
+
     /// Passes on what comes in one direction until the connection ends.
     fn pass_on(&self, link: &Link, direction: usize) {
         let (mut from, mut to) = (&link.ends[direction], &link.ends[1 - direction]);
@@ -220,6 +243,9 @@ impl Shared {
         while let Ok(length @ 1..) = from.read(&mut piece) {
             if direction == 0 && requests.read(&piece[..length]) {
                 link.fetches.store(true, Ordering::Relaxed);
+            }
+            if direction == 1 {
+                self.spoil(&mut piece[..length]);
             }
             let mut waiting = &piece[..length];
             while !waiting.is_empty() {
