@@ -136,7 +136,18 @@ impl Aggregator {
                 self.read_if_allowed();
                 self.say_when_ready();
             }
-            Answer::Unsure => {}
+            Answer::Unsure => {
+                if let Some(unsaid) = self.sampler.sample("unnamed") {
+                    tracing::warn!(
+                        topic = self.settings.topic,
+                        unsaid,
+                        "cannot verify that the log is the one that was counted: the topic had an id, and the \
+                         broker does not tell it now; nothing is read after a start, and no snapshot is kept, \
+                         until it does. A broker that is busy or far away tells it in time; a proxy that knows \
+                         no ids has to be gone around"
+                    );
+                }
+            }
             Answer::Other(None) => {
                 self.recreated(&verified.identity, "the broker names another cluster or another topic");
             }

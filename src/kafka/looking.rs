@@ -23,7 +23,9 @@ use crate::room::Timestamp;
 /// to be made goes on being made, and the next look finds it.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The same for the topic's id: a look is worth more in time than with it.
+/// The same for the topic's id: a look is worth more in time than with it. Where that
+/// was too short, the next look waits as long as for its other questions, the first of
+/// which is the same to the broker: on a way that is slow for one it is for both.
 const IDENTITY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long partitions may be without a leader until that is told.
@@ -41,7 +43,17 @@ pub(super) struct Looking {
     read_from: ReadFrom,
     /// It was said that records are read from another cluster, and they are still.
     said_apart: bool,
-    /// It was said that the topic's id is not told, and it has not been since.
+    id: IdTold,
+}
+
+/// What became of the questions for the topic's id.
+#[derive(Debug, Default)]
+struct IdTold {
+    /// It was told once.
+    ever: bool,
+    /// The last answer took longer than usual.
+    late: bool,
+    /// It was said that it is not told, and it has not been since.
     said_untold: bool,
 }
 
@@ -50,7 +62,7 @@ impl Looking {
         let context = Context::default();
         let consumer = connection.consumer(context.clone())?;
         let read_from = ReadFrom::default();
-        Ok(Self { connection, consumer, context, read_from, said_apart: false, said_untold: false })
+        Ok(Self { connection, consumer, context, read_from, said_apart: false, id: IdTold::default() })
     }
 
     /// Looks after these records too: those of another cluster are another log's.
@@ -179,9 +191,12 @@ impl Looking {
         // The client may not know yet which of the brokers it is that it has reached.
         let broker = (told_by >= 0).then_some(told_by).or_else(other)?;
         let client = self.consumer.client();
-        let why = match native::topic_id(client, broker, &self.connection.topic, IDENTITY_TIMEOUT) {
+        let (asked, time) = (Instant::now(), if self.id.late { TIMEOUT } else { IDENTITY_TIMEOUT });
+        let told = native::topic_id(client, broker, &self.connection.topic, time);
+        self.id.late = asked.elapsed() >= IDENTITY_TIMEOUT;
+        let why = match told {
             Ok(Some(id)) => {
-                self.said_untold = false;
+                (self.id.ever, self.id.said_untold) = (true, false);
                 return Some(id);
             }
             Ok(None) => "it is too old to have one (Kafka 2.8 has)".to_owned(),
@@ -189,15 +204,24 @@ impl Looking {
             Err(error) if error.rdkafka_error_code().is_some_and(is_absent) => return None,
             Err(error) => error.to_string(),
         };
-        if !self.said_untold {
-            self.said_untold = true;
-            tracing::warn!(
-                topic = self.connection.topic,
-                "the broker does not tell the topic's id: {why}; until it does, a topic that is deleted and \
-                 made anew is recognised by its records and offsets alone"
-            );
-        }
+        self.say_untold(&why);
         None
+    }
+
+    fn say_untold(&mut self, why: &str) {
+        if std::mem::replace(&mut self.id.said_untold, true) {
+            return;
+        }
+        let meanwhile = if self.id.ever {
+            "until it does again, nothing that is counted can be verified"
+        } else {
+            "unless it was told before this start, a topic that is deleted and made anew is recognised by its \
+             records and offsets alone"
+        };
+        tracing::warn!(
+            topic = self.connection.topic,
+            "the broker does not tell the topic's id: {why}; {meanwhile}"
+        );
     }
 }
 

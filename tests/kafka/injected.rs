@@ -4,6 +4,8 @@
 //! requests of a kind with the errors that it was given, one each, and well after
 //! that. After each error everything is counted once and nothing stalls.
 
+use std::time::Duration;
+
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey as Request, RDKafkaRespErr as Code};
@@ -168,6 +170,22 @@ fn a_topic_that_is_absent_and_comes_back_with_its_id_is_read_on_without_a_stop()
             assert!(service.metric(&series) == 0.0, "{what}: {series}");
         }
     });
+}
+
+/// Each answer takes longer than a look waits for the topic's id at first.
+#[test]
+fn a_slow_broker_tells_the_topics_id_to_those_who_wait_as_long_as_for_its_other_answers() {
+    let cluster = MockCluster::new(1).unwrap();
+    let topic = Topic::absent(&cluster.bootstrap_servers());
+    cluster.create_topic(&topic.name, 1, 1).unwrap();
+    let known = Watching::of(&topic).identity();
+    assert!(known.topic.is_some(), "{known:?}");
+    cluster.broker_round_trip_time(1, Duration::from_millis(1_300)).unwrap();
+    let slow = Watching::of(&topic);
+    let told = slow.look("the topic's id is told", |seen| seen.ok()?.identity.topic);
+    assert_eq!(Some(told), known.topic);
+    // And goes on being told.
+    assert_eq!(slow.identity(), known);
 }
 
 #[test]

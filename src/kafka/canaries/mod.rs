@@ -12,7 +12,7 @@ mod unread;
 pub(super) use reading::with_small_fetches;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::kafka::canaries::reading::{Reading, Refused};
 use crate::kafka::canaries::unread::{Reason, Unread};
@@ -122,6 +122,10 @@ impl Canaries {
             if kind == FaultKind::BadBatch && is_named {
                 open.found.insert(partition, CanaryFound::Absent);
                 self.say_damaged(partition);
+            } else if kind == FaultKind::BadBatch {
+                let remedy = "the broker tells no id of the topic that would stand for it: make a replica that \
+                              has the record whole the leader, or start on an empty data directory";
+                self.say_unread(vec![partition], &format!("{message}; {remedy}"));
             } else {
                 self.say_unread(vec![partition], &message);
             }
@@ -143,7 +147,7 @@ impl Canaries {
     }
 
     fn say_unread(&mut self, partitions: Vec<Partition>, message: &str) {
-        let news = self.unread.learn(partitions, &Reason::of_fault(message));
+        let news = self.unread.learn(partitions, &Reason::of_fault(message), Instant::now());
         if !news.is_empty() {
             tracing::warn!(
                 topic = self.connection.topic,
@@ -155,7 +159,7 @@ impl Canaries {
     }
 
     fn say_late(&mut self, partitions: Vec<Partition>) {
-        let news = self.unread.learn(partitions, &Reason::Late);
+        let news = self.unread.learn(partitions, &Reason::Late, Instant::now());
         if !news.is_empty() {
             tracing::warn!(
                 topic = self.connection.topic,
@@ -168,7 +172,7 @@ impl Canaries {
     }
 
     fn say_damaged(&mut self, partition: Partition) {
-        if !self.unread.learn([partition], &Reason::Damaged).is_empty() {
+        if !self.unread.learn([partition], &Reason::Damaged, Instant::now()).is_empty() {
             tracing::warn!(
                 topic = self.connection.topic,
                 %partition,
