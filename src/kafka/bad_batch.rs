@@ -11,6 +11,9 @@
 //! or another replica leads by now. One that is whole is to be read again, and
 //! nobody has to give it up.
 //!
+//! Of a batch in a format that it does not know, the client tells nothing to those who
+//! ask for an offset within it: only whether it is one record's is found out.
+//!
 //! A search that an answer did not reach in time is given up, so that others are
 //! read on, and goes on from the answers that it had when the batch is met again,
 //! with more patience. Invariant: a stop ends it within a tenth of a second.
@@ -41,6 +44,8 @@ const BATCH_RECORDS: usize = 1;
 enum Has {
     /// A bad batch, which begins here.
     Bad(i64),
+    /// A batch of a format that the client does not know, which begins here.
+    UnknownFormat(i64),
     /// A record that can be read, or the log's end.
     Other,
     /// Nothing: the log begins later, or ends before.
@@ -52,6 +57,8 @@ enum Has {
 pub(super) enum End {
     /// This is the first offset behind it, and behind those that follow it at once.
     Behind(NextOffset),
+    /// It is bad, and of several records; how many, nobody tells.
+    Untold,
     /// It is not bad any more.
     Whole,
 }
@@ -90,6 +97,8 @@ struct Known {
     partition: Partition,
     begin: NextOffset,
     answers: BTreeMap<i64, Has>,
+    /// Whether a batch in an unknown format is of one record, once that was asked.
+    is_one: Option<bool>,
 }
 
 impl Search {
@@ -103,8 +112,7 @@ impl Search {
     /// # Errors
     /// When the broker does not answer in time, or the search is told to stop.
     pub(super) fn end(&mut self, partition: Partition, begin: NextOffset) -> Result<End, Unknown> {
-        let known = self.known.take().filter(|known| known.partition == partition && known.begin == begin);
-        let mut known = known.unwrap_or(Known { partition, begin, answers: BTreeMap::new() });
+        let mut known = self.known(partition, begin);
         let mut client = None;
         let end = known.end(&mut |at| {
             let queue = match &mut client {
@@ -120,6 +128,26 @@ impl Search {
             Err(Unknown::Stopped) => {}
         }
         end
+    }
+
+    /// The same of a batch in a format that the client does not know.
+    ///
+    /// # Errors
+    /// As above.
+    pub(super) fn end_in_unknown_format(
+        &mut self,
+        partition: Partition,
+        begin: NextOffset,
+    ) -> Result<End, Unknown> {
+        let (mut known, mut queue) = (self.known(partition, begin), self.queue()?);
+        let end = known.end_of_one(&mut |at| self.has(&mut queue, partition, at));
+        self.known = (end != Ok(End::Whole)).then_some(known);
+        end
+    }
+
+    fn known(&mut self, partition: Partition, begin: NextOffset) -> Known {
+        let known = self.known.take().filter(|known| known.partition == partition && known.begin == begin);
+        known.unwrap_or(Known { partition, begin, answers: BTreeMap::new(), is_one: None })
     }
 
     /// Notes a batch that was whole when it was asked for; says whether it was so the
@@ -158,6 +186,9 @@ impl Search {
                     found = found.or(Some(Has::Outside));
                 }
                 FaultKind::OutOfRange => {}
+                FaultKind::UnknownFormat => {
+                    found = found.or(fault.at.map(|at| Has::UnknownFormat(at.as_offset())));
+                }
                 FaultKind::WholeAgain | FaultKind::Other => why = fault.message,
             });
             // One thing is taken at a time.
@@ -190,14 +221,29 @@ impl Known {
             // Nothing may lie in between, as where the log was compacted.
             behind = search(next, &mut ask_once)?;
         }
-        // A log that was trimmed within the batch has nothing where it begins, and may
-        // have the rest of it.
-        let is_whole = match ask(begin)? {
-            Has::Bad(other) => other > begin,
-            Has::Other => true,
-            Has::Outside => false,
-        };
+        let is_whole = is_whole(begin, ask(begin)?);
         Ok(if is_whole { End::Whole } else { End::Behind(NextOffset::at(behind)) })
+    }
+
+    /// Where the batch ends if it has one record, and whether it is bad still. Within a
+    /// longer one no question is answered.
+    fn end_of_one(&mut self, ask: &mut Ask<'_>) -> Result<End, Unknown> {
+        let begin = self.begin.as_offset();
+        let behind = begin.saturating_add(1);
+        let is_one = match self.is_one {
+            Some(is_one) => is_one,
+            None => match ask(behind) {
+                Ok(has) => is_behind(begin, has),
+                Err(Unknown::Unanswered(_)) => false,
+                Err(Unknown::Stopped) => return Err(Unknown::Stopped),
+            },
+        };
+        self.is_one = Some(is_one);
+        Ok(match is_whole(begin, ask(begin)?) {
+            true => End::Whole,
+            false if is_one => End::Behind(NextOffset::at(behind)),
+            false => End::Untold,
+        })
     }
 }
 
@@ -220,9 +266,16 @@ fn search(begin: i64, ask: &mut Ask<'_>) -> Result<i64, Unknown> {
 
 fn is_behind(begin: i64, has: Has) -> bool {
     match has {
-        Has::Bad(other) => other > begin,
+        Has::Bad(other) | Has::UnknownFormat(other) => other > begin,
         Has::Other | Has::Outside => true,
     }
+}
+
+/// Whether the batch that begins at `begin` is not bad any more, by what the log has there.
+fn is_whole(begin: i64, has: Has) -> bool {
+    // A log that was trimmed within the batch has nothing where it begins, and may have
+    // the rest of it.
+    has != Has::Outside && is_behind(begin, has)
 }
 
 #[cfg(test)]
@@ -251,7 +304,7 @@ mod tests {
     }
 
     fn known(begin: i64) -> Known {
-        Known { partition: P, begin: NextOffset::at(begin), answers: BTreeMap::new() }
+        Known { partition: P, begin: NextOffset::at(begin), answers: BTreeMap::new(), is_one: None }
     }
 
     #[track_caller]
@@ -341,6 +394,43 @@ mod tests {
         ] {
             let end = known(20).end(&mut |at| Ok(if at == 20 { found } else { has(&batches, 50, at) }));
             assert_eq!(end, Ok(expected), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn of_a_batch_in_an_unknown_format_is_told_whether_it_is_one_records() {
+        let bad = Has::UnknownFormat(20);
+        let behind = End::Behind(NextOffset::at(21));
+        let unanswered = || Unknown::Unanswered("late".to_owned());
+        let late = || Err(unanswered());
+        for (behind_it, itself, expected) in [
+            (Ok(Has::Other), Ok(bad), Ok(behind)),
+            (Ok(Has::Bad(21)), Ok(bad), Ok(behind)),
+            (Ok(Has::UnknownFormat(21)), Ok(bad), Ok(behind)),
+            (Ok(Has::Outside), Ok(Has::Outside), Ok(behind)),
+            (late(), Ok(bad), Ok(End::Untold)),
+            (late(), Ok(Has::Other), Ok(End::Whole)),
+            (Ok(Has::Other), Ok(Has::Other), Ok(End::Whole)),
+            (late(), late(), Err(unanswered())),
+            (Err(Unknown::Stopped), Ok(bad), Err(Unknown::Stopped)),
+        ] {
+            let mut answers = [(21, behind_it), (20, itself)].into_iter();
+            let end = known(20).end_of_one(&mut |at| {
+                let (asked, answer) = answers.next().unwrap_or((at, Err(Unknown::Stopped)));
+                assert_eq!(at, asked);
+                answer
+            });
+            assert_eq!(end, expected);
+        }
+        // Met again, only the batch itself is asked for.
+        let mut known = known(20);
+        for expected in [&[21, 20][..], &[20]] {
+            let mut asked = Vec::new();
+            let end = known.end_of_one(&mut |at| {
+                asked.push(at);
+                if at == 20 { Ok(bad) } else { late() }
+            });
+            assert_eq!((end, &asked[..]), (Ok(End::Untold), expected));
         }
     }
 

@@ -61,7 +61,8 @@ pub struct Fault {
     pub kind: FaultKind,
     /// The position that was asked for, where it is [`FaultKind::OutOfRange`], or none
     /// where the log has lost what it was behind; the first one behind, where it is
-    /// [`FaultKind::BadBatch`], once that is known, and before that the batch's own.
+    /// [`FaultKind::BadBatch`], once that is known, and before that the batch's own, or
+    /// none where it cannot be known.
     pub at: Option<NextOffset>,
     /// The client's words.
     pub message: String,
@@ -74,11 +75,22 @@ pub enum FaultKind {
     OutOfRange,
     /// A batch of records does not match its checksum.
     BadBatch,
-    /// One did not when it came, and does when it is asked for again. The client has
-    /// lost its place: the partition is to be read anew.
+    /// A batch is of a format that the client does not know, as where the byte that says
+    /// so is damaged. It tells nobody of it who asks for anything but its beginning.
+    UnknownFormat,
+    /// One of these was met, and is whole when it is asked for again. The
+    /// client has lost its place: the partition is to be read anew.
     WholeAgain,
     /// Something that may pass.
     Other,
+}
+
+impl FaultKind {
+    /// Whether a batch cannot be read. The client has lost its place in what it has
+    /// fetched of the partition.
+    pub fn is_damage(self) -> bool {
+        matches!(self, Self::BadBatch | Self::UnknownFormat)
+    }
 }
 
 /// The topic as it was at one instant.

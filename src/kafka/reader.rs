@@ -160,12 +160,21 @@ impl<E: From<LogEvent>> Reading<E> {
     /// Finds out where a bad batch ends. What cannot be found out is met again: the
     /// partition stands still until it is given anew.
     fn complete(&mut self, fault: Fault) -> Option<Fault> {
-        let (FaultKind::BadBatch, Some(partition), Some(begin)) = (fault.kind, fault.partition, fault.at)
-        else {
+        let (true, Some(partition), Some(begin)) = (fault.kind.is_damage(), fault.partition, fault.at) else {
             return Some(fault);
         };
-        match self.search.end(partition, begin) {
-            Ok(End::Behind(at)) => Some(Fault { at: Some(at), ..fault }),
+        let end = if fault.kind == FaultKind::BadBatch {
+            self.search.end(partition, begin)
+        } else {
+            self.search.end_in_unknown_format(partition, begin)
+        };
+        match end {
+            Ok(End::Behind(at)) => Some(Fault { kind: FaultKind::BadBatch, at: Some(at), ..fault }),
+            Ok(End::Untold) => {
+                let message =
+                    format!("{}; it has several records, and the client cannot tell how many", fault.message);
+                Some(Fault { kind: FaultKind::BadBatch, at: None, message, ..fault })
+            }
             Ok(End::Whole) => {
                 tracing::warn!(
                     %partition,

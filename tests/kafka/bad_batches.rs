@@ -24,12 +24,23 @@ fn send_batch(topic: &Topic, partition: i32, events: &[Event]) {
     topic.send_with(&[("linger.ms", "500")], events.iter().map(to));
 }
 
+/// Where the byte that tells a batch's format stands in it.
+const FORMAT: u64 = 16;
+
 /// Changes the last byte that is there.
 fn damage(segment: &Path) {
+    damage_at(segment, length(segment) - 1);
+}
+
+fn length(segment: &Path) -> u64 {
+    segment.metadata().unwrap().len()
+}
+
+fn damage_at(segment: &Path, at: u64) {
     let file = OpenOptions::new().read(true).write(true).open(segment).unwrap();
-    let (mut byte, last) = ([0], file.metadata().unwrap().len() - 1);
-    file.read_exact_at(&mut byte, last).unwrap();
-    file.write_all_at(&[byte[0] ^ 1], last).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).unwrap();
+    file.write_all_at(&[byte[0] ^ 1], at).unwrap();
 }
 
 #[test]
@@ -160,6 +171,56 @@ fn a_batch_that_is_damaged_on_its_way_is_read_again_and_stops_nothing() {
     send_batch(&topic, 0, &events[40..]);
     model.take(&events[40..]);
     service.agrees_with(&model);
+}
+
+/// The client passes such a batch over after one word about it.
+#[test]
+fn batches_whose_format_is_damaged_are_told_as_far_as_can_be_and_never_passed_over() {
+    let node = Node::start();
+    let topic = Topic::new(&node.servers(), 2);
+    let parts = [0, 1].map(|partition| workload(840 + partition, 50)[..50].to_vec());
+    for (partition, events) in (0..).zip(&parts) {
+        send_batch(&topic, partition, &events[..20]);
+    }
+    // Of one record, and of several.
+    let lengths = [1, 10];
+    for ((partition, events), records) in (0..).zip(&parts).zip(lengths) {
+        let segment = node.segment(&topic.name, partition);
+        let begin = length(&segment);
+        send_batch(&topic, partition, &events[20..20 + records]);
+        damage_at(&segment, begin + FORMAT);
+        send_batch(&topic, partition, &events[20 + records..]);
+    }
+    let setup = Setup::new(&topic).often();
+    let service = setup.serve();
+    // A question that is not answered takes some seconds, and another one if the reader
+    // is given new orders meanwhile.
+    within(SLOWLY, "the second one is stopped", || {
+        (service.partition(1)["state"] == "stopped").then_some(())
+    });
+    let stopped = service.stops(&[0, 1]);
+    for (number, to) in [21, 20].into_iter().enumerate() {
+        let expected = json!({
+            "partition": number, "state": "stopped", "stop": format!("bad_batch-{number}-{to}"),
+            "reason": "bad_batch", "from": 20, "to": to, "records": to - 20,
+        });
+        assert_eq!(stopped[number], expected);
+    }
+    assert_eq!(service.consumed(), 40, "nothing behind them is read");
+    until("the stops are kept", || (setup.state()?.positions.stops().count() == 2).then_some(()));
+    setup.resolve("bad_batch-0-21", "--accept-gap");
+    until("it is read on", || (service.partition(0)["position"] == 50).then_some(()));
+
+    // What has no end that is known can only be deleted.
+    topic.trim(1, 30);
+    setup.resolve("bad_batch-1-20", "--accept-gap");
+    until("the records in between are missing", || {
+        (service.partition(1)["stop"] == "gap-1-30").then_some(())
+    });
+    until("the stop is kept", || (setup.state()?.positions.stops().count() == 1).then_some(()));
+    setup.resolve("gap-1-30", "--accept-gap");
+    let counted = [&parts[0][..20], &parts[0][21..], &parts[1][..20], &parts[1][30..]];
+    service.agrees_with(&Model::of(&counted.concat()));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use crate::kafka::canaries::reading::{Reading, Refused};
 use crate::kafka::canaries::unread::{Reason, Unread};
 use crate::kafka::patience::Patience;
-use crate::kafka::{Connection, FaultKind, Sighting, Verified, VerifyOrder};
+use crate::kafka::{Connection, Sighting, Verified, VerifyOrder};
 use crate::log::{Canary, CanaryFound, NextOffset, Partition};
 
 /// How long a look's reading may take: the next look waits for it.
@@ -119,10 +119,10 @@ impl Canaries {
         let faults = reading.look(open, LOOK);
         let has_fault = !faults.is_empty();
         for Refused { partition, kind, message } in faults {
-            if kind == FaultKind::BadBatch && is_named {
+            if kind.is_damage() && is_named {
                 open.found.insert(partition, CanaryFound::Absent);
                 self.say_damaged(partition);
-            } else if kind == FaultKind::BadBatch {
+            } else if kind.is_damage() {
                 let remedy = "the broker tells no id of the topic that would stand for it: make a replica that \
                               has the record whole the leader, or start on an empty data directory";
                 self.say_unread(vec![partition], &format!("{message}; {remedy}"));

@@ -190,7 +190,7 @@ unsafe fn read(
             let message_text = String::from_utf8_lossy(text);
             let kind = kind(error);
             let message_text = format!("{error:?}: {message_text}");
-            if kind == FaultKind::BadBatch && !message.rkt.is_null() {
+            if kind.is_damage() && !message.rkt.is_null() {
                 bad.push(partition);
             }
             fault(Fault {
@@ -213,6 +213,9 @@ fn kind(error: RDKafkaRespErr) -> FaultKind {
         RDKafkaRespErr::RD_KAFKA_RESP_ERR__BAD_MSG | RDKafkaRespErr::RD_KAFKA_RESP_ERR__BAD_COMPRESSION => {
             FaultKind::BadBatch
         }
+        // The client asks for what lies one offset behind the batch's beginning then, and
+        // says no more of it when it comes again.
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED => FaultKind::UnknownFormat,
         _ => FaultKind::Other,
     }
 }
