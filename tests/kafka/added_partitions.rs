@@ -9,7 +9,7 @@ use crate::model::{Event, Model, workload};
 use crate::node;
 use crate::parallel::side_by_side;
 use crate::service::Setup;
-use crate::topic::{Record, Topic};
+use crate::topic::Topic;
 use crate::wait::{until, within};
 
 #[test]
@@ -24,8 +24,7 @@ fn partitions_added_while_running_are_found_within_15_s_and_read_from_their_begi
     until("the partitions are there", || (topic.bounds().len() == 3).then_some(()));
     for (partition, seed) in [(1, 32), (2, 33)] {
         let added: Vec<Event> = workload(seed, 100);
-        let to = |event| Record { partition: Some(partition), ..Record::from(event) };
-        topic.send_with(&[], added.iter().map(to));
+        topic.send_to(partition, &added);
         events.extend(added);
     }
     within(Duration::from_secs(15), "the new partitions are followed", || {

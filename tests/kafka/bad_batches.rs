@@ -20,8 +20,7 @@ const SLOWLY: Duration = Duration::from_mins(2);
 
 /// Sends events as one batch.
 fn send_batch(topic: &Topic, partition: i32, events: &[Event]) {
-    let to = |event| Record { partition: Some(partition), ..Record::from(event) };
-    topic.send_with(&[("linger.ms", "500")], events.iter().map(to));
+    topic.send_to_with(&[("linger.ms", "500")], partition, events);
 }
 
 /// Where the byte that tells a batch's format stands in it.

@@ -44,8 +44,7 @@ fn a_record_is_found_and_one_that_was_trimmed_or_never_came_is_absent() {
 fn orders_one_after_the_other_are_carried_out_soon() {
     let topic = Topic::shared(4);
     for partition in 0..4 {
-        let to = |event| Record { partition: Some(partition), ..Record::from(event) };
-        topic.send_with(&[], workload(212, 1_000).iter().map(to));
+        topic.send_to(partition, &workload(212, 1_000));
     }
     let watching = Watching::of(&topic);
     watching.identity();
@@ -169,8 +168,7 @@ fn a_bad_checksum_is_no_other_record_and_keeps_no_log_from_being_the_same() {
     let node = Node::start();
     let topic = Topic::new(&node.servers(), 2);
     for partition in 0..2 {
-        let to = |event| Record { partition: Some(partition), ..Record::from(event) };
-        topic.send_with(&[], workload(219, 20).iter().map(to));
+        topic.send_to(partition, &workload(219, 20));
     }
     let canaries = [0, 1].map(|partition| (partition, canary_from(&topic, partition, 3)));
     node.stop();

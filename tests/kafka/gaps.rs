@@ -3,8 +3,6 @@
 //! A campaign of cases that a seed decides: `ROOMTALLY_SEED` and
 //! `ROOMTALLY_MINUTES`, without which it is short.
 
-use std::time::Duration;
-
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -13,11 +11,8 @@ use crate::model::{Event, Model, Random, workload};
 use crate::node;
 use crate::parallel::side_by_side;
 use crate::service::{Service, Setup};
-use crate::topic::{Record, Topic};
-use crate::wait::{until, within};
-
-/// In which a decision is taken.
-const TAKEN: Duration = Duration::from_secs(5);
+use crate::topic::Topic;
+use crate::wait::until;
 
 /// Cases side by side.
 const AT_ONCE: usize = 4;
@@ -50,11 +45,6 @@ struct Part {
     model: Vec<Event>,
 }
 
-fn send(topic: &Topic, partition: usize, events: &[Event]) {
-    let partition = Some(i32::try_from(partition).unwrap());
-    topic.send_with(&[], events.iter().map(|event| Record { partition, ..Record::from(event) }));
-}
-
 fn trim(topic: &Topic, partition: usize, offset: usize) {
     topic.trim(i32::try_from(partition).unwrap(), i64::try_from(offset).unwrap());
 }
@@ -73,7 +63,7 @@ impl Case {
         let mut parts = [0, 1].map(|number| {
             let events = workload(self.seed * 2 + number as u64, 60);
             let counted = 1 + random.below(40_u64);
-            send(&topic, number, &events[..counted]);
+            topic.send_to(number, &events[..counted]);
             let model = events[..counted].to_vec();
             Part { number, events, counted, gone: 0, model }
         });
@@ -142,8 +132,8 @@ impl Case {
         };
         for part in &mut *parts {
             let rest = &part.events[part.counted..];
-            send(topic, part.number, &rest[..ON_THE_WAY]);
-            send(topic, part.number, &rest[ON_THE_WAY..]);
+            topic.send_to(part.number, &rest[..ON_THE_WAY]);
+            topic.send_to(part.number, &rest[ON_THE_WAY..]);
             if self.both || part.number == 0 {
                 let first = part.counted + ON_THE_WAY + 1;
                 part.gone = first + random.below((part.events.len() - first) as u64 + 1);
@@ -186,9 +176,7 @@ impl Part {
     #[track_caller]
     fn accept(&self, setup: &Setup, service: &Service, id: &str) {
         setup.resolve(id, "--accept-gap");
-        within(TAKEN, "the decision is taken", || {
-            (service.partition(self.number)["stop"] != id).then_some(())
-        });
+        service.takes_the_decision(self.number, id);
         let further = format!("gap-{}-{}", self.number, self.gone);
         if id != further {
             let stopped = service.stops(&[self.number]);

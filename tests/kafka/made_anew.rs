@@ -4,19 +4,14 @@
 //! the new log is, whether it has more partitions, and how it came there. Cases of
 //! one way share their brokers and run side by side.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::model::{Event, Model, workload};
 use crate::node::{self, Node};
 use crate::parallel::side_by_side;
 use crate::service::{Service, Setup};
-use crate::topic::{FOR_EVER, Record, Topic};
-use crate::wait::{until, within};
-
-/// In which a decision is taken.
-const TAKEN: Duration = Duration::from_secs(5);
+use crate::topic::{FOR_EVER, Topic};
+use crate::wait::until;
 
 /// Records of each partition of the first log.
 const FIRST: usize = 60;
@@ -63,11 +58,6 @@ fn first_log(partition: usize) -> Vec<Event> {
     history(partition)[..FIRST].to_vec()
 }
 
-fn send(topic: &Topic, partition: usize, events: &[Event]) {
-    let partition = Some(i32::try_from(partition).unwrap());
-    topic.send_with(&[], events.iter().map(|event| Record { partition, ..Record::from(event) }));
-}
-
 impl Case {
     fn new_log(self, partition: usize) -> Vec<Event> {
         history(partition)[FIRST..FIRST + self.records].to_vec()
@@ -76,7 +66,7 @@ impl Case {
     /// A service that has counted the first log, ended or not.
     fn begin(self, servers: &str) -> Counted {
         let topic = Topic::new(servers, i32::try_from(PARTITIONS).unwrap());
-        (0..PARTITIONS).for_each(|partition| send(&topic, partition, &first_log(partition)));
+        (0..PARTITIONS).for_each(|partition| topic.send_to(partition, &first_log(partition)));
         let setup = Setup::new(&topic).often();
         let service = setup.serve();
         service.agrees_with(&first_model());
@@ -101,7 +91,7 @@ impl Counted {
         let (topic, partitions) = (self.topic.through(servers), self.case.partitions);
         let count = i32::try_from(partitions).unwrap();
         until("the name is free", || topic.try_create(count, &[FOR_EVER]).ok());
-        (0..partitions).for_each(|partition| send(&topic, partition, &self.case.new_log(partition)));
+        (0..partitions).for_each(|partition| topic.send_to(partition, &self.case.new_log(partition)));
     }
 
     /// Sees that the new log is recognised, and decides on it.
@@ -124,7 +114,7 @@ impl Counted {
 
         let mut model = if case.adopts { first_model() } else { Model::default() };
         setup.resolve(&id, if case.adopts { "--adopt" } else { "--rebuild" });
-        within(TAKEN, "the decision is taken", || (service.partition(0)["state"] != "stopped").then_some(()));
+        service.takes_the_decision(0, &id);
         let new: Vec<_> = (0..case.partitions).flat_map(|partition| case.new_log(partition)).collect();
         model.take(&new);
         service.agrees_with(&model);

@@ -22,7 +22,10 @@ use crate::wait::{until, within};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// In which a stop is noticed.
-const NOTICED: Duration = Duration::from_secs(15);
+pub(crate) const NOTICED: Duration = Duration::from_secs(15);
+
+/// In which a decision is taken.
+const TAKEN: Duration = Duration::from_secs(5);
 
 /// A configuration and a place for what a service writes; services may be
 /// started from it one after the other.
@@ -320,6 +323,12 @@ impl Service {
             assert!(self.logged(&["ERROR", "stopped", &reason, of["stop"].as_str().unwrap()]), "{of}");
         }
         stopped
+    }
+
+    /// Waits until the decision on a partition's stop is taken.
+    #[track_caller]
+    pub(crate) fn takes_the_decision(&self, number: usize, id: &str) {
+        within(TAKEN, "the decision is taken", || (self.partition(number)["stop"] != id).then_some(()));
     }
 
     /// Ends it in order.

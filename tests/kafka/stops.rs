@@ -1,63 +1,32 @@
 //! Logs that are not what was counted: trimmed under us, or another log.
 
-use std::time::Duration;
-
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::model::{Event, Model, workload};
 use crate::node::{self, Node};
-use crate::service::{Service, Setup};
-use crate::topic::{FOR_EVER, Record, Topic};
+use crate::service::{NOTICED, Service, Setup};
+use crate::topic::{FOR_EVER, Topic};
 use crate::wait::{until, within};
-
-/// In which a stop is noticed.
-const NOTICED: Duration = Duration::from_secs(15);
-
-fn send_to(topic: &Topic, partition: i32, events: &[Event]) {
-    let to = |event| Record { partition: Some(partition), ..Record::from(event) };
-    topic.send_with(&[], events.iter().map(to));
-}
-
-fn partition(service: &Service, number: usize) -> Value {
-    service.ready().1["partitions"][number].clone()
-}
-
-/// Waits for the stop of a partition, and sees that nothing is answered.
-#[track_caller]
-fn stops(service: &Service, number: usize) -> Value {
-    let stopped = within(NOTICED, "the partition is stopped", || {
-        let of = partition(service, number);
-        (of["state"] == "stopped").then_some(of)
-    });
-    let reason = stopped["reason"].as_str().unwrap();
-    service.refuses_to_answer();
-    assert_eq!(service.ready().0, 503);
-    assert_eq!(service.get("/health/live").status, 200, "the process stays up");
-    let series = format!("roomtally_integrity_stops_total{{reason=\"{reason}\"}}");
-    assert_eq!(service.metric(&series).to_string(), "1", "{series}");
-    assert!(service.logged(&["ERROR", "stopped", &format!("reason=\"{reason}\"")]));
-    stopped
-}
 
 #[test]
 fn a_first_start_on_a_trimmed_log_counts_what_is_there_and_says_where_it_begins() {
     let topic = Topic::shared(2);
     let (trimmed, whole) = (workload(101, 50), workload(102, 50));
-    send_to(&topic, 0, &trimmed);
-    send_to(&topic, 1, &whole);
+    topic.send_to(0, &trimmed);
+    topic.send_to(1, &whole);
     topic.trim(0, 30);
     let service = Setup::new(&topic).serve();
     let mut model = Model::of(&trimmed[30..]);
     model.take(&whole);
     service.agrees_with(&model);
-    assert_eq!(partition(&service, 0)["begins_at"], 30);
-    assert_eq!(partition(&service, 1)["begins_at"], Value::Null);
+    assert_eq!(service.partition(0)["begins_at"], 30);
+    assert_eq!(service.partition(1)["begins_at"], Value::Null);
 
     // What was counted may be deleted: it stays counted.
     topic.trim(0, i64::try_from(trimmed.len()).unwrap());
     let more = workload(103, 50);
-    send_to(&topic, 0, &more);
+    topic.send_to(0, &more);
     model.take(&more);
     service.agrees_with(&model);
 }
@@ -74,7 +43,7 @@ fn a_topic_made_anew_behind_a_gap_that_nobody_decided_on_is_another_log_all_the_
     topic.send(&events[100..]);
     topic.trim(0, 120);
     let service = setup.serve();
-    let gap = stops(&service, 0);
+    let gap = service.stops(&[0]).remove(0);
     assert_eq!((&gap["stop"], &gap["from"]), (&json!("gap-0-120"), &json!(100)));
 
     topic.delete();
@@ -82,7 +51,7 @@ fn a_topic_made_anew_behind_a_gap_that_nobody_decided_on_is_another_log_all_the_
     let anew = workload(112, 100);
     topic.send(&anew);
     let stopped = within(NOTICED, "the partition is stopped for another reason", || {
-        let of = partition(&service, 0);
+        let of = service.partition(0);
         (of["reason"] == "recreated").then_some(of)
     });
     assert_eq!((&stopped["from"], &stopped["to"]), (&json!(100), &json!(100)));
@@ -102,20 +71,21 @@ fn a_topic_made_anew_behind_a_gap_that_nobody_decided_on_is_another_log_all_the_
 fn records_deleted_before_they_were_read_stop_the_partition_with_their_exact_range() {
     let topic = Topic::shared(2);
     let (other, events, unread) = (workload(105, 50), workload(106, 100), workload(107, 200));
-    send_to(&topic, 1, &other);
-    send_to(&topic, 0, &events);
+    topic.send_to(1, &other);
+    topic.send_to(0, &events);
     let service = Setup::new(&topic).serve();
     service.agrees_with(&Model::of(&[other.clone(), events.clone()].concat()));
 
     service.signal(Signal::STOP);
     // A fetch may be on its way: it brings at most what is sent first.
     let (first, others) = unread.split_at(5);
-    send_to(&topic, 0, first);
-    send_to(&topic, 0, others);
+    topic.send_to(0, first);
+    topic.send_to(0, others);
     let to = (events.len() + unread.len() - 10) as u64;
     topic.trim(0, i64::try_from(to).unwrap());
     service.signal(Signal::CONT);
-    let stopped = stops(&service, 0);
+    let stopped = service.stops(&[0]).remove(0);
+    assert_eq!(service.metric("roomtally_integrity_stops_total{reason=\"gap\"}").to_string(), "1");
     let from = service.consumed() - other.len() as u64;
     let read = from - events.len() as u64;
     assert!(read == 0 || read == first.len() as u64, "{stopped}");
@@ -126,13 +96,13 @@ fn records_deleted_before_they_were_read_stop_the_partition_with_their_exact_ran
             "stop": format!("gap-0-{to}"), "reason": "gap", "from": from, "to": to, "records": to - from,
         })
     );
-    assert_eq!(partition(&service, 1)["state"], "current", "the other partition is no part of it");
+    assert_eq!(service.partition(1)["state"], "current", "the other partition is no part of it");
 
     // Nothing of the stopped partition is counted on.
-    send_to(&topic, 1, &other);
+    topic.send_to(1, &other);
     service.has_consumed(from + 2 * other.len() as u64);
-    send_to(&topic, 0, &events);
-    send_to(&topic, 1, &other);
+    topic.send_to(0, &events);
+    topic.send_to(1, &other);
     service.has_consumed(from + 3 * other.len() as u64);
     service.refuses_to_answer();
 }
@@ -141,7 +111,7 @@ fn records_deleted_before_they_were_read_stop_the_partition_with_their_exact_ran
 fn counted_and_made_anew(node: &Node, partitions: i32) -> (Topic, Service, Vec<Event>) {
     let topic = Topic::new(&node.servers(), partitions);
     let events = workload(108, 100);
-    send_to(&topic, partitions - 1, &events);
+    topic.send_to(partitions - 1, &events);
     let setup = Setup::new(&topic).often();
     let service = setup.serve();
     service.agrees_with(&Model::of(&events));
@@ -163,8 +133,7 @@ fn a_topic_that_is_back_with_fewer_records_stops_the_service_within_15_s() {
     let (topic, service, events) = counted_and_made_anew(&node, 1);
     let anew = workload(109, 20);
     topic.send(&anew);
-    let stopped = stops(&service, 0);
-    assert_eq!(stopped["reason"], "recreated", "{stopped}");
+    let stopped = stops_all(&service, 1).remove(0);
     assert_eq!(stopped["from"], events.len(), "{stopped}");
     assert_eq!(service.consumed(), events.len() as u64, "nothing of the other log is counted");
 }
@@ -175,8 +144,7 @@ fn a_topic_that_is_back_and_soon_has_more_records_than_before_stops_the_service_
     let (topic, service, events) = counted_and_made_anew(&node, 1);
     until("the service has asked for more", || service.logged(&["nothing at our position"]).then_some(()));
     topic.send(&workload(109, 200));
-    let stopped = stops(&service, 0);
-    assert_eq!(stopped["reason"], "recreated", "{stopped}");
+    let stopped = stops_all(&service, 1).remove(0);
     assert_eq!(stopped["from"], events.len(), "{stopped}");
     assert_eq!(service.consumed(), events.len() as u64, "nothing of the other log is counted");
 }
@@ -210,14 +178,10 @@ fn a_topic_that_was_gone_for_a_while_is_another_however_much_it_has() {
 /// Waits until every partition is stopped because the topic is another one.
 #[track_caller]
 fn stops_all(service: &Service, partitions: usize) -> Vec<Value> {
-    let stopped = within(NOTICED, "every partition is stopped", || {
-        let all: Vec<_> = (0..partitions).map(|number| partition(service, number)).collect();
-        all.iter().all(|of| of["state"] == "stopped").then_some(all)
-    });
+    let stopped = service.stops(&(0..partitions).collect::<Vec<_>>());
     for of in &stopped {
         assert_eq!(of["reason"], "recreated", "{of}");
     }
-    service.refuses_to_answer();
     let series = "roomtally_integrity_stops_total{reason=\"recreated\"}";
     assert_eq!(service.metric(series).to_string(), partitions.to_string());
     stopped

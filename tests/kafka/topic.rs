@@ -1,5 +1,6 @@
 //! Topics as their owners handle them: made, filled, trimmed and deleted.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -188,6 +189,17 @@ impl Topic {
     /// Sends events keyed by room, and returns when all are acknowledged.
     pub(crate) fn send(&self, events: &[Event]) {
         self.send_with(&[], events.iter().map(Record::from));
+    }
+
+    /// The same to one partition.
+    pub(crate) fn send_to(&self, partition: impl TryInto<i32, Error: Debug>, events: &[Event]) {
+        self.send_to_with(&[], partition.try_into().unwrap(), events);
+    }
+
+    /// The same with a producer of these properties.
+    pub(crate) fn send_to_with(&self, properties: &[(&str, &str)], partition: i32, events: &[Event]) {
+        let to = |event| Record { partition: Some(partition), ..Record::from(event) };
+        self.send_with(properties, events.iter().map(to));
     }
 
     /// Sends records with a producer of these properties.

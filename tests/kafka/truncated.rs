@@ -7,13 +7,8 @@ use serde_json::json;
 use crate::model::{Event, Model, workload};
 use crate::node::Node;
 use crate::service::{Service, Setup};
-use crate::topic::{Record, Topic};
+use crate::topic::Topic;
 use crate::wait::until;
-
-fn send(topic: &Topic, partition: i32, events: &[Event]) {
-    let to = |event| Record { partition: Some(partition), ..Record::from(event) };
-    topic.send_with(&[], events.iter().map(to));
-}
 
 /// Makes a killed node's partition end where its segment had `length` bytes.
 fn cut_off(node: &Node, topic: &Topic, partition: i32, length: u64) {
@@ -44,9 +39,9 @@ fn cut(running: bool, begin: usize) -> Cut {
     let parts = [0, 1].map(|partition| workload(820 + partition, 80));
     let lengths = [0, 1].map(|partition| {
         let events = &parts[usize::try_from(partition).unwrap()];
-        send(&topic, partition, &events[..30]);
+        topic.send_to(partition, &events[..30]);
         let length = node.segment(&topic.name, partition).metadata().unwrap().len();
-        send(&topic, partition, &events[30..60]);
+        topic.send_to(partition, &events[30..60]);
         length
     });
     let setup = Setup::new(&topic).often();
@@ -96,7 +91,7 @@ fn check(running: bool, begin: usize) {
     service.ends();
     // More records than before are no decision either.
     for (partition, part) in (0..).zip(&parts) {
-        send(&topic, partition, &part[60..]);
+        topic.send_to(partition, &part[60..]);
     }
     let service = setup.serve();
     assert_eq!(service.stops(&[0, 1]), stopped, "a restart is no decision");
@@ -136,7 +131,7 @@ fn a_log_that_had_lost_its_beginning_before_it_lost_its_end_is_recognised() {
 fn a_log_that_lost_its_end_and_has_other_records_in_its_place_is_another_log() {
     let Cut { node: _node, topic, setup, parts, service: _ } = cut(false, 0);
     for (partition, part) in (0..).zip(&parts) {
-        send(&topic, partition, &part[60..]);
+        topic.send_to(partition, &part[60..]);
     }
     let service = setup.serve();
     let stopped = service.stops(&[0, 1]);
