@@ -60,8 +60,7 @@ fn records_of_an_added_partition_that_are_gone_before_it_was_ever_seen_are_a_gap
         until("the partitions are there", || (topic.bounds().len() == 3).then_some(()));
         let added = [workload(35, 50), workload(36, 50)];
         for (partition, added) in (1..).zip(&added) {
-            let to = |event| Record { partition: Some(partition), ..Record::from(event) };
-            topic.send_with(&[], added.iter().map(to));
+            topic.send_to(partition, added);
         }
         topic.trim(1, 20);
         let service = if let Some(service) = service {

@@ -135,13 +135,6 @@ fn requests_for_the_ends_that_are_answered_with_errors_for_a_while_stall_nothing
     check(|| Request::ListOffsets, &[&ANY, &OF_AN_OFFSET], 2);
 }
 
-/// Two answers that there is no such topic are a second apart, and the topic is
-/// taken for deleted after two.
-#[test]
-fn requests_for_the_topic_that_are_answered_with_errors_for_a_moment_stop_nothing() {
-    check(|| Request::Metadata, &[&ANY], 2);
-}
-
 /// The broker names the same topic again: however long it did not, nothing was deleted.
 #[test]
 fn a_topic_that_is_absent_and_comes_back_with_its_id_is_read_on_without_a_stop() {
