@@ -872,6 +872,16 @@ fn health_says_whether_the_counts_can_be_asked_for() {
     service.status.snapshot_failed("No space left on device".to_owned());
     let failing = format!(r#"{{"state":"failing",{kept},"error":"No space left on device"}}"#);
     check(&ready(), 503, &with_snapshot(&failing), "failing");
+    service.status.snapshots_unvouched(true);
+    check(&ready(), 503, &with_snapshot(&failing), "the disk's words come first");
+    service.status.snapshot_kept(12, written_at, 4_096);
+    let answer = ready();
+    assert!(
+        answer.body.contains(r#""state":"failing""#) && answer.body.contains("has not shown"),
+        "{answer:?}"
+    );
+    service.status.snapshots_unvouched(false);
+    check(&ready(), 503, &with_snapshot(&format!(r#"{{"state":"ok",{kept}}}"#)), "shown again");
     check(&service.request("GET /health/live", ""), 200, r#"{"live":true}"#, "always");
 }
 

@@ -16,6 +16,9 @@ const ASK_EVERY: Duration = Duration::from_secs(10);
 /// The shortest time between two questions while everything waits for the answer.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
+/// How long answers may settle nothing until that is told where everybody looks.
+const UNSETTLED_MAX: Duration = Duration::from_secs(30);
+
 /// Knows the log that was counted.
 #[derive(Debug, Default)]
 pub(super) struct Guard {
@@ -26,6 +29,8 @@ pub(super) struct Guard {
     asked: u64,
     answered: u64,
     asked_at: Option<Instant>,
+    /// When the first question was asked that no answer has settled since.
+    unsettled_since: Option<Instant>,
 }
 
 /// What an answer says.
@@ -85,6 +90,7 @@ impl Guard {
     ) -> VerifyOrder {
         self.asked += 1;
         self.asked_at = Some(now);
+        self.unsettled_since.get_or_insert(now);
         let is_named = self.identity.as_ref().is_some_and(|known| known.topic.is_some());
         let positions = kept.filter(|_| !is_named).unwrap_or(positions);
         let canaries = positions.all().filter(|(_, position)| position.stop.is_none());
@@ -116,12 +122,23 @@ impl Guard {
             return Answer::Unsure;
         }
         self.trusted |= verified.number == self.asked;
+        self.unsettled_since = self.asked_at.filter(|_| verified.number < self.asked);
         Answer::Same(verified.number)
     }
 
     /// Whether the log was found to be the same since it was last in doubt.
     pub(super) fn is_trusted(&self) -> bool {
         self.trusted
+    }
+
+    /// Nobody could answer until now.
+    pub(super) fn excuse(&mut self, now: Instant) {
+        self.unsettled_since = self.unsettled_since.map(|_| now);
+    }
+
+    /// Whether answers have said neither yes nor no for long.
+    pub(super) fn is_unsettled(&self, now: Instant) -> bool {
+        self.unsettled_since.is_some_and(|since| now - since >= UNSETTLED_MAX)
     }
 
     /// Whether a question is open.
@@ -238,6 +255,27 @@ mod tests {
             assert!(!guard.is_trusted() && !guard.waits());
             assert!(!guard.may_ask_again(now) && guard.may_ask_again(now + ASK_AGAIN_AFTER));
         }
+    }
+
+    #[test]
+    fn that_nothing_is_settled_is_known_after_a_while_and_until_it_is() {
+        let (mut guard, now) = (Guard::of(Some(topic(1))), Instant::now());
+        let unnamed = LogIdentity { topic: None, ..topic(1) };
+        assert!(!guard.is_unsettled(now + UNSETTLED_MAX), "nothing was asked");
+        for seconds in [0, 10, 20] {
+            let number = guard.ask(&positions(), None, now + Duration::from_secs(seconds)).number;
+            assert_eq!(guard.hear(&answer(number, unnamed.clone(), CanaryFound::Same)), Answer::Unsure);
+        }
+        assert!(!guard.is_unsettled(now + UNSETTLED_MAX / 2) && guard.is_unsettled(now + UNSETTLED_MAX));
+        guard.excuse(now + Duration::from_secs(20));
+        assert!(!guard.is_unsettled(now + UNSETTLED_MAX), "the broker was away meanwhile");
+        let [earlier, later] =
+            [30, 40].map(|seconds| guard.ask(&positions(), None, now + Duration::from_secs(seconds)).number);
+        let _ = guard.hear(&answer(earlier, topic(1), CanaryFound::Same));
+        assert!(!guard.is_unsettled(now + UNSETTLED_MAX), "one is open, and not for long");
+        assert!(guard.is_unsettled(now + Duration::from_secs(40) + UNSETTLED_MAX));
+        let _ = guard.hear(&answer(later, topic(1), CanaryFound::Same));
+        assert!(!guard.is_unsettled(now + Duration::from_hours(1)));
     }
 
     #[test]

@@ -196,6 +196,8 @@ impl Aggregator {
             self.ask(now);
         }
         self.cut_if_due(now);
+        let is_unvouched = self.last_look.in_sight && !self.is_another_log() && self.guard.is_unsettled(now);
+        self.status.snapshots_unvouched(is_unvouched);
     }
 
     fn count(&mut self, batch: &Batch) {

@@ -160,7 +160,9 @@ impl Aggregator {
 
     pub(super) fn missed(&mut self, why: &OutOfSight) {
         self.last_look.in_sight = false;
-        let miss = self.absence.miss(why.clone(), Instant::now());
+        let now = Instant::now();
+        self.guard.excuse(now);
+        let miss = self.absence.miss(why.clone(), now);
         if miss.say {
             self.say_missed(why);
         }

@@ -96,7 +96,7 @@ impl From<Readiness> for Body {
                 state: readiness.snapshot.name(),
                 generation: readiness.snapshot.generation,
                 written_at: readiness.snapshot.written_at.map(|at| at.to_string()),
-                error: readiness.snapshot.error,
+                error: readiness.snapshot.problem().map(str::to_owned),
             },
         }
     }

@@ -185,6 +185,11 @@ impl Status {
         state.snapshot.error = Some(error);
     }
 
+    /// Whether it is long since the broker showed which log it has.
+    pub fn snapshots_unvouched(&self, unvouched: bool) {
+        self.state().snapshot.unvouched = unvouched;
+    }
+
     /// A partition is not counted on.
     pub fn stop(&self, partition: Partition, stop: Stop) {
         let mut state = self.state();

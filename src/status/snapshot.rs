@@ -18,17 +18,27 @@ pub struct SnapshotStatus {
     pub error: Option<String>,
     /// Attempts of this process that failed.
     pub failures: u64,
+    /// Whether the broker has not shown for long that its log is the one that was
+    /// counted: no snapshot is kept until it does.
+    pub unvouched: bool,
 }
 
 impl SnapshotStatus {
     /// One word for all of it, as the readiness body has it.
-    pub const fn name(&self) -> &'static str {
-        match (self.kept, &self.error, self.generation) {
+    pub fn name(&self) -> &'static str {
+        match (self.kept, self.problem(), self.generation) {
             (false, ..) => "off",
             (true, Some(_), _) => "failing",
             (true, None, Some(_)) => "ok",
             (true, None, None) => "none",
         }
+    }
+
+    /// What keeps snapshots from being written, if something does.
+    pub fn problem(&self) -> Option<&str> {
+        const UNVOUCHED: &str = "the broker has not shown for half a minute that its log is the one that was \
+                                 counted; the service's log says what is missing";
+        self.error.as_deref().or_else(|| self.unvouched.then_some(UNVOUCHED))
     }
 
     pub(super) fn took(&mut self, generation: u64, written_at: Timestamp, bytes: u64) {
