@@ -10,6 +10,7 @@ use crate::node;
 use crate::program::{Ended, run};
 use crate::service::Setup;
 use crate::topic::{FOR_EVER, Record, Topic};
+use crate::wait::until;
 
 const TIME: Duration = Duration::from_mins(1);
 
@@ -79,7 +80,10 @@ fn an_old_snapshot_is_warned_of_where_it_lacks_records_that_will_be_gone() {
     let service = setup.serve();
     service.reads_to_the_end();
     service.ends();
-    std::thread::sleep(Duration::from_secs(2));
+    let written_at = setup.state().unwrap().written_at.as_millis();
+    until("the snapshot is old", || {
+        (roomtally::service::now().as_millis() > written_at + 2_000).then_some(())
+    });
     let checked = || check(&setup.config("127.0.0.1:0"), &[]);
     let current = checked();
     says(&current, "warn", &[&topic.name, "3 s", "retention.ms"]);
