@@ -55,28 +55,30 @@ impl<'a> Fields<'a> {
     pub(super) fn of(object: Object<'a>) -> Self {
         let mut fields = Self::default();
         for (name, value) in object.members() {
-            let field = match name {
-                _ if name.is("_id") => &mut fields.room.id,
-                _ if name.is("t") => &mut fields.room.kind,
-                _ if name.is("ts") => &mut fields.room.ts,
-                _ if name.is("departmentId") => &mut fields.room.department,
-                _ if name.is("waitingResponse") => &mut fields.room.waiting,
-                _ if name.is("__deleted") => &mut fields.room.deleted,
-                _ if name.is("event") => &mut fields.event,
-                _ if name.is("op") => &mut fields.op,
-                _ if name.is("before") => &mut fields.before,
-                _ if name.is("after") => &mut fields.after,
-                _ if name.is("source") => &mut fields.source,
-                _ if name.is("operationType") => &mut fields.operation,
-                _ if name.is("documentKey") => &mut fields.document_key,
-                _ if name.is("fullDocument") => &mut fields.full_document,
-                _ if name.is("ns") => &mut fields.namespace,
-                _ if name.is("collection") => &mut fields.collection,
-                _ if name.is("coll") => &mut fields.coll,
-                _ if name.is("updateDescription") => &mut fields.update,
-                _ if name.is("status") => &mut fields.status,
-                _ if name.is("id") => &mut fields.id,
-                _ if name.is("ts_ms") => &mut fields.ts_ms,
+            // A name that is no Unicode is none of these.
+            let Ok(name) = name.read() else { continue };
+            let field = match name.as_ref() {
+                "_id" => &mut fields.room.id,
+                "t" => &mut fields.room.kind,
+                "ts" => &mut fields.room.ts,
+                "departmentId" => &mut fields.room.department,
+                "waitingResponse" => &mut fields.room.waiting,
+                "__deleted" => &mut fields.room.deleted,
+                "event" => &mut fields.event,
+                "op" => &mut fields.op,
+                "before" => &mut fields.before,
+                "after" => &mut fields.after,
+                "source" => &mut fields.source,
+                "operationType" => &mut fields.operation,
+                "documentKey" => &mut fields.document_key,
+                "fullDocument" => &mut fields.full_document,
+                "ns" => &mut fields.namespace,
+                "collection" => &mut fields.collection,
+                "coll" => &mut fields.coll,
+                "updateDescription" => &mut fields.update,
+                "status" => &mut fields.status,
+                "id" => &mut fields.id,
+                "ts_ms" => &mut fields.ts_ms,
                 _ => continue,
             };
             *field = Some(value);
