@@ -156,7 +156,8 @@ impl Aggregator {
             %to,
             "stopped, and no answer is given until somebody decides: {message}; \
              roomtally resolve {id} {}",
-            decisions.join("|")
+            // As it stands it is no command: pasted, it decides nothing.
+            decisions.join(" or ")
         );
     }
 }

@@ -14,6 +14,7 @@ use crate::kafka::context::Context;
 use crate::kafka::looking::Looking;
 use crate::kafka::native::Queue;
 use crate::kafka::{Batch, Connection, LogEvent, OutOfSight, PartitionBounds};
+use crate::log::LogIdentity;
 use crate::room::Timestamp;
 
 /// How many of the newest records of each partition are looked at.
@@ -25,6 +26,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// What was found.
 #[derive(Debug)]
 pub struct Inspection {
+    /// Which log it is, as far as the broker tells.
+    pub identity: LogIdentity,
     /// Every partition of the topic.
     pub partitions: Vec<PartitionBounds>,
     /// `cleanup.policy`, such as `delete` or `compact`, if the broker tells.
@@ -44,16 +47,17 @@ pub struct Inspection {
 pub async fn inspect(connection: &Connection, now: Timestamp) -> Result<Inspection, OutOfSight> {
     let away = |error: KafkaError| OutOfSight::BrokerAway { reason: error.to_string() };
     let mut looking = Looking::new(connection.clone()).map_err(away)?;
-    let partitions = match looking.look_settled(now) {
-        LogEvent::Sighted(sighting) => sighting.partitions,
+    let (identity, partitions) = match looking.look_settled(now) {
+        LogEvent::Sighted(sighting) => (sighting.identity, sighting.partitions),
         LogEvent::OutOfSight(why) => return Err(why),
-        _ => Vec::new(),
+        _ => Default::default(),
     };
     let settings = settings(connection).await.unwrap_or_default();
     let setting =
         |name: &str| settings.iter().find(|(other, _)| other == name).and_then(|(_, value)| value.clone());
     let number = |name: &str| setting(name).and_then(|value| value.parse().ok());
     Ok(Inspection {
+        identity,
         cleanup_policy: setting("cleanup.policy"),
         retention_ms: number("retention.ms"),
         retention_bytes: number("retention.bytes"),

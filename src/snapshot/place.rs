@@ -23,7 +23,8 @@ const LOOK: Duration = Duration::from_millis(20);
 pub enum PlaceError {
     /// There is none.
     #[error(
-        "the data directory {0} is not there; make it (mkdir -p {0}), or name another with --data-dir; it is \
+        "the data directory {0} is not there; name the one that is meant with --data-dir or snapshot.dir (a \
+         relative one lies below the working directory), or make it before a first start (mkdir -p {0}); it is \
          not made by itself, so that a volume that is not mounted is noticed"
     )]
     Missing(PathBuf),
@@ -92,7 +93,10 @@ pub fn look(dir: &Path) -> Result<Directory, PlaceError> {
     match dir.metadata() {
         Ok(metadata) if metadata.is_dir() => Ok(directory(dir)),
         Ok(_) => Err(PlaceError::NoDirectory(dir.to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(PlaceError::Missing(dir.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // Where that is depends on the directory in which the program was started.
+            Err(PlaceError::Missing(std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned())))
+        }
         Err(error) => Err(PlaceError::Refused { dir: dir.to_owned(), error }),
     }
 }

@@ -92,6 +92,6 @@ fn each_part_that_fails_is_told_with_what_helps() {
     let taken = format!("FAIL  address {taken}");
     let directory = format!("FAIL  data directory {file}");
     places.ended(1).saying(&[&taken, "http.listen", &directory, "snapshot.dir"]);
-    missing.ended(1).saying(&["FAIL  data directory nowhere", "mkdir -p nowhere", "--data-dir"]);
+    missing.ended(1).saying(&["FAIL  data directory nowhere", "mkdir -p /", "/nowhere)", "--data-dir"]);
     topic.ended(1).saying(&["FAIL  topic other", "--topic", "ok    data directory"]);
 }

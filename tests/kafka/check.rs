@@ -94,6 +94,25 @@ fn an_old_snapshot_is_warned_of_where_it_lacks_records_that_will_be_gone() {
 }
 
 #[test]
+fn a_topic_that_a_start_would_stop_at_is_warned_of() {
+    let topic = Topic::shared(1);
+    topic.send(&workload(87, 20));
+    let setup = Setup::new(&topic);
+    let service = setup.serve();
+    service.reads_to_the_end();
+    service.ends();
+    let checked = || check(&setup.config("127.0.0.1:0"), &[]);
+    assert!(!checked().stdout.contains("warn "), "all is well");
+    topic.send(&workload(88, 20));
+    let end = topic.bounds()[0].1;
+    topic.trim(0, end);
+    says(&checked(), "warn", &[&topic.name, "deleted", "gap", "roomtally resolve"]);
+    topic.delete();
+    until("the name is free", || topic.try_create(1, &[FOR_EVER]).ok());
+    says(&checked(), "warn", &[&topic.name, "another one than was counted", "roomtally resolve"]);
+}
+
+#[test]
 fn compaction_is_warned_of_where_records_update_rooms_in_part() {
     let topic = Topic::shared_with(1, &[("cleanup.policy", "compact")]);
     topic.send(&[Event::created("r", FIRST_TS, None), Event::tombstone("gone")]);

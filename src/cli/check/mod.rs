@@ -99,6 +99,7 @@ async fn kafka(config: &Config, kept: &Kept, findings: &mut Findings) -> io::Res
             let records: u64 =
                 found.partitions.iter().map(|bounds| bounds.end.records_since(bounds.begin)).sum();
             findings.fine(&topic, &format!("{} partitions, {records} offsets", found.partitions.len()))?;
+            topic::warn_of_stop(&topic, &found, kept, findings)?;
             topic::warn_of_retention(&topic, &found, kept, config, findings)?;
             topic::warn_of_records(&topic, &found, config, findings)
         }

@@ -38,6 +38,33 @@ pub(super) fn warn_of_retention(
     Ok(())
 }
 
+/// Why the next start would stop, if anything says so by now.
+pub(super) fn warn_of_stop(
+    topic: &str,
+    found: &Inspection,
+    kept: &Kept,
+    findings: &mut Findings,
+) -> io::Result<()> {
+    let Some(state) = kept.state() else { return Ok(()) };
+    let next = |partition| state.positions.get(partition);
+    let mut problem = None;
+    for bounds in &found.partitions {
+        match next(bounds.partition) {
+            Some(next) if next < bounds.begin => {
+                problem = Some("records were deleted that it has not read (a gap)");
+            }
+            Some(next) if next > bounds.end => problem = Some("it has fewer records than were counted"),
+            _ => {}
+        }
+    }
+    if !state.identity.may_be(&found.identity) {
+        problem = Some("it is another one than was counted: it was made anew, or the cluster is another one");
+    }
+    let Some(problem) = problem else { return Ok(()) };
+    let text = format!("{problem}: a start stops, until somebody decides with `roomtally resolve`");
+    findings.warn(topic, &text)
+}
+
 /// A service goes on from its newest snapshot, so what came since has to be there.
 fn warn_of_retention_ms(
     topic: &str,

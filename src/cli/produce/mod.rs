@@ -16,7 +16,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::{ConfigArgs, Failure, TopicArgs, say};
-use crate::decode::{self, Bump, Decoded, Ignored, Record, Rules};
+use crate::decode::{self, Bump, Decoded, Ignored, Record, RejectReason, Rules};
 use crate::kafka::{ProduceError, Producer};
 use crate::room::Change;
 use crate::service;
@@ -39,7 +39,7 @@ pub(super) struct Produce {
     /// Events, or rooms as mongoexport writes them; - is standard input
     #[arg(long, value_name = "FILE", default_value = "-")]
     file: PathBuf,
-    /// Apply each only to a room not known, so that loading history undoes nothing
+    /// Apply each only to a room not known: history leaves rooms that count as they are
     #[arg(long)]
     if_unknown: bool,
     /// Go on behind a bad line or element instead of ending there
@@ -215,6 +215,16 @@ fn key_of(value: &[u8], rules: &Rules) -> Result<Option<String>, String> {
             Err("its event is none of room-created, room-updated and room-removed".to_owned())
         }
         Ok(Decoded::Ignored(_)) => Err("it says nothing of a room".to_owned()),
-        Err(reason) => Err(format!("{reason} ({})", reason.name())),
+        Err(reason) => Err(format!("{reason} ({}){}", reason.name(), hint(reason))),
+    }
+}
+
+/// What a file that is of another shape than ours mostly comes to.
+fn hint(reason: RejectReason) -> &'static str {
+    match reason {
+        RejectReason::NotJson | RejectReason::NotObject => {
+            "; a file has one JSON object a line, or all of them in one array (mongoexport --jsonArray)"
+        }
+        _ => "",
     }
 }
