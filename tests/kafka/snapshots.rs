@@ -84,7 +84,10 @@ fn a_data_directory_that_cannot_be_used_is_refused_with_what_to_do_and_left_alon
 
     fs::remove_dir_all(&data).unwrap();
     let refused = setup.serve_is_refused();
-    assert!(refused.contains("is not there; name the one that is meant") && refused.contains(data.to_str().unwrap()));
+    assert!(
+        refused.contains("is not there; name the one that is meant")
+            && refused.contains(data.to_str().unwrap())
+    );
     assert!(!data.exists());
     fs::write(&data, "a file").unwrap();
     let refused = setup.serve_is_refused();
