@@ -29,6 +29,7 @@ mod node;
 #[allow(dead_code, reason = "the suite of Kafka uses the rest")]
 mod wait;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -106,6 +107,8 @@ fn count(variants: &[Variant], written: &[Vec<Written>], servers: &str, dir: &Pa
         let all: usize = results.iter().map(|(_, count)| count).sum();
         let refused: usize = results.iter().filter(|(of, _)| of == "rejected").map(|(_, count)| count).sum();
         assert_eq!((all, refused), (records.len(), 0), "{}: {results:?}", variant.name);
+        let partitions: BTreeSet<_> = records.iter().map(|record| record.partition).collect();
+        assert_eq!(partitions.len(), if variant.has_one_partition() { 1 } else { 4 }, "{}", variant.name);
         let losing = if variant.tells() == Told::Everything { "" } else { ", without what was unset" };
         println!("{}: {all} records, {questions} answers{losing}", variant.name);
     }

@@ -45,6 +45,11 @@ impl Variant {
         if self.name == "debezium" { "livechat" } else { &self.name }
     }
 
+    /// Whether it needs a topic of one partition, for its keys name no room.
+    pub(crate) fn has_one_partition(&self) -> bool {
+        self.with.get("topic.creation.rooms.partitions").is_some_and(|number| number.as_deref() == Some("1"))
+    }
+
     /// The connector, as Kafka Connect takes it.
     pub(crate) fn connector(&self, mongodb: &str) -> Value {
         let mut connector = ready(&self.of);
