@@ -4,9 +4,10 @@
 //! there are candidates, so that no unknown name goes without a suggestion.
 
 /// The candidate nearest to `name`, by the whole dotted path or by its last part
-/// alone: `topic` and `http.topic` are both near `kafka.topic`.
+/// alone: `topic` and `http.topic` are both near `kafka.topic`. Of several that are as
+/// near, the first one.
 pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    candidates.into_iter().max_by(|a, b| likeness(name, a).total_cmp(&likeness(name, b)))
+    candidates.into_iter().min_by(|a, b| likeness(name, b).total_cmp(&likeness(name, a)))
 }
 
 fn likeness(name: &str, candidate: &str) -> f64 {
