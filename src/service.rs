@@ -20,7 +20,7 @@ use crate::aggregator::{Aggregator, Checkpoint, Counting, Ending, Settings, Snap
 use crate::api::{self, Api};
 use crate::config::{ClientFault, Config, Property};
 use crate::decode::{Limits, Rules};
-use crate::kafka::{Connection, LogEvent, Properties, PropertyFault, Reader, Watch};
+use crate::kafka::{Connection, DeadLetters, LogEvent, Properties, PropertyFault, Reader, Take, Watch};
 use crate::log::LogIdentity;
 use crate::room::Timestamp;
 use crate::snapshot::{self, Decisions, Keeper, Place, Policy, State, Store};
@@ -171,10 +171,15 @@ impl Start {
             now,
         };
         let cannot = "cannot make the Kafka client";
-        let reader = Reader::start(connection.clone(), sender.clone(), self.stop_reading).context(cannot)?;
+        let dead_letters =
+            dead_letters(&config, &connection).context("cannot make the client of dead letters")?;
+        let take = if dead_letters.is_some() { Take::WithHeaders } else { Take::Records };
+        let reader =
+            Reader::start(connection.clone(), take, sender.clone(), self.stop_reading).context(cannot)?;
         let read_from = reader.read_from();
         let watch = Watch::start(connection, read_from, sender, self.stop_watching, now).context(cannot)?;
-        let aggregator = Aggregator::new(counting, status, Sources { reader, watch }, snapshots, settings);
+        let aggregator =
+            Aggregator::new(counting, status, Sources { reader, watch, dead_letters }, snapshots, settings);
         if aggregator.run(events) { Ok(()) } else { Err(anyhow!("a part failed; see the log above")) }
     }
 }
@@ -227,6 +232,16 @@ pub fn connection(config: &Config) -> Connection {
         topic: config.kafka.topic.clone(),
         properties: properties(&config.kafka.properties),
     }
+}
+
+/// What copies refused records, if there is a topic for them.
+fn dead_letters(config: &Config, connection: &Connection) -> anyhow::Result<Option<DeadLetters>> {
+    let topic = &config.dead_letter.topic;
+    if topic.is_empty() {
+        return Ok(None);
+    }
+    tracing::info!(topic, "rejected records are copied");
+    Ok(Some(DeadLetters::start(connection.clone(), topic.clone())?))
 }
 
 /// What the configuration says of records.

@@ -101,6 +101,7 @@ fn every_metric_has_its_type_and_help_from_the_first_scrape_on() {
         ("roomtally_build_info", "gauge"),
         ("roomtally_consumer_lag_records", "gauge"),
         ("roomtally_consumer_lag_seconds", "gauge"),
+        ("roomtally_dead_letters_total", "counter"),
         ("roomtally_departments", "gauge"),
         ("roomtally_events_total", "counter"),
         ("roomtally_http_request_duration_seconds", "histogram"),
@@ -135,6 +136,9 @@ fn every_label_value_is_there_before_anything_happened() {
     }
     for reason in RejectReason::ALL {
         is(scrape.get(&format!("roomtally_rejected_total{{reason=\"{}\"}}", reason.name())), 0.0);
+    }
+    for result in ["acknowledged", "failed"] {
+        is(scrape.get(&format!("roomtally_dead_letters_total{{result=\"{result}\"}}")), 0.0);
     }
     for reason in StopReason::ALL {
         is(scrape.get(&format!("roomtally_integrity_stops_total{{reason=\"{}\"}}", reason.name())), 0.0);

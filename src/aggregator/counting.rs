@@ -27,20 +27,18 @@ pub struct Counting {
 /// A record that was refused.
 #[derive(Debug, Clone, Copy)]
 pub struct Refusal<'a> {
-    /// Where it came from.
-    pub partition: Partition,
-    /// Its offset there.
-    pub offset: i64,
+    /// The record.
+    pub record: BatchRecord<'a>,
+    /// Its place in the batch, where its headers are found.
+    pub at: usize,
     /// Why.
     pub reason: RejectReason,
-    /// Its value.
-    pub value: Option<&'a [u8]>,
 }
 
 impl Refusal<'_> {
     /// What else there is to say, as the end of a sentence.
     pub fn hint(&self) -> &'static str {
-        match self.value {
+        match self.record.value {
             Some(value)
                 if self.reason == RejectReason::NotJson && decode::begins_as_registry_framing(value) =>
             {
@@ -121,8 +119,8 @@ impl Counting {
         let mut refusals = Vec::new();
         let mut last: Vec<&BatchRecord<'_>> = Vec::new();
         let mut tally = self.tally.batch();
-        for (record, decoded) in &decoded {
-            let BatchRecord { partition, offset, timestamp, value, .. } = *record;
+        for (at, (record, decoded)) in decoded.iter().enumerate() {
+            let BatchRecord { partition, offset, timestamp, .. } = *record;
             match self.positions.advance(partition, offset) {
                 Arrival::New => match last.iter_mut().find(|last| last.partition == partition) {
                     Some(last) => *last = record,
@@ -138,7 +136,7 @@ impl Counting {
                 Ok(result) => self.events.add(result),
                 Err(reason) => {
                     self.events.reject(reason);
-                    refusals.push(Refusal { partition, offset, reason, value });
+                    refusals.push(Refusal { record: *record, at, reason });
                 }
             }
             if let Some(timestamp) = timestamp {

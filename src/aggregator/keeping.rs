@@ -45,12 +45,14 @@ impl Aggregator {
         };
         let question = self.guard.next_question();
         self.snapshots.cut(Cut { state, departments, visited: 0 }, question, now);
+        self.letters.cut(now);
         self.settings.metrics.counting_waited(began.elapsed());
         question
     }
 
     /// Hears all that the thread that writes has told so far.
     pub(super) fn hear_of_snapshots(&mut self) {
+        self.release(Instant::now());
         while let Some(kept) = self.snapshots.told() {
             self.hear_of_snapshot(&kept);
         }
@@ -82,7 +84,7 @@ impl Aggregator {
         }
         if let Some(positions) = self.snapshots.hear(kept) {
             let partitions = positions.all().map(|(partition, position)| (partition, position.next));
-            self.sources.watch.commit(partitions.collect());
+            self.watch.commit(partitions.collect());
         }
         self.read_if_allowed();
     }

@@ -10,6 +10,7 @@
 mod absence;
 mod beginnings;
 mod counting;
+mod dead_letters;
 mod decisions;
 mod ending;
 mod guard;
@@ -28,12 +29,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::aggregator::absence::Absence;
+use crate::aggregator::dead_letters::Letters;
 use crate::aggregator::guard::Guard;
 use crate::aggregator::judge::Judge;
 use crate::aggregator::snapshots::Snapshots;
 use crate::aggregator::watchdog::Watchdog;
 use crate::decode;
-use crate::kafka::{Batch, LogEvent, Reader, Watch};
+use crate::kafka::{Batch, BatchRecord, DeadLetters, LogEvent, Reader, Watch};
 use crate::log::LogIdentity;
 use crate::room::Timestamp;
 use crate::status::Status;
@@ -50,6 +52,8 @@ pub struct Sources {
     pub reader: Reader,
     /// Looks after broker and topic.
     pub watch: Watch,
+    /// Copies what is refused, if there is a topic for it.
+    pub dead_letters: Option<DeadLetters>,
 }
 
 /// Makes what the log tells count.
@@ -57,7 +61,9 @@ pub struct Aggregator {
     counting: Counting,
     status: Status,
     settings: Settings,
-    sources: Sources,
+    reader: Reader,
+    watch: Watch,
+    letters: Letters,
     snapshots: Snapshots,
     /// The order to the reader whose records are counted; those of earlier ones
     /// are not.
@@ -126,12 +132,15 @@ impl Aggregator {
         mut settings: Settings,
     ) -> Self {
         let guard = Guard::of(settings.identity.take());
+        let Sources { reader, watch, dead_letters } = sources;
         status.restore(counting.positions());
         Self {
             counting,
             status,
             settings,
-            sources,
+            reader,
+            watch,
+            letters: Letters::new(dead_letters),
             snapshots: Snapshots::new(snapshots),
             assignment: 0,
             reading: false,
@@ -166,11 +175,12 @@ impl Aggregator {
         if !self.failed {
             ending.doing("keeping the last snapshot", || self.keep_last(&events));
         }
+        ending.doing("sending dead letters", || self.end_letters());
         // Whoever waits for a place in it is to end too.
         drop(events);
-        let Self { snapshots, sources, failed, .. } = self;
+        let Self { snapshots, reader, failed, .. } = self;
         let kept_well = ending.doing("writing a snapshot", || snapshots.end());
-        !failed && ending.doing("reading the topic", || sources.reader.join()) && kept_well
+        !failed && ending.doing("reading the topic", || reader.join()) && kept_well
     }
 
     /// Takes one event; says whether no more records will come.
@@ -189,6 +199,7 @@ impl Aggregator {
     /// What is to be done from time to time.
     fn tick(&mut self) {
         let now = Instant::now();
+        self.tell_of_letters();
         self.hear_of_snapshots();
         self.snapshots.hand_on();
         self.take_decisions();
@@ -205,9 +216,10 @@ impl Aggregator {
             return;
         }
         let topic = &self.settings.topic;
-        let sampler = &mut self.sampler;
+        let (sampler, letters) = (&mut self.sampler, &mut self.letters);
         let applied = self.counting.apply(batch, |refusal| {
-            let Refusal { partition, offset, reason, .. } = refusal;
+            letters.copy(batch, &refusal);
+            let Refusal { record: BatchRecord { partition, offset, .. }, reason, .. } = refusal;
             if let Some(unsaid) = sampler.sample(reason.name()) {
                 let hint = refusal.hint();
                 tracing::warn!(topic, %partition, offset, reason = reason.name(), unsaid, "record rejected{hint}");
@@ -228,7 +240,7 @@ impl Aggregator {
     fn assign(&mut self) {
         let partitions: Vec<_> =
             if self.reading { self.counting.positions().iter().collect() } else { Vec::new() };
-        self.assignment = self.sources.reader.assign(partitions);
+        self.assignment = self.reader.assign(partitions);
     }
 
     fn warn_of_keys(&mut self, batch: &Batch) {

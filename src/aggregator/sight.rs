@@ -114,13 +114,13 @@ impl Aggregator {
             None => return,
         };
         let partitions = self.counting.positions().iter().collect();
-        self.assignment = self.sources.reader.rebuild(partitions, doublings);
+        self.assignment = self.reader.rebuild(partitions, doublings);
     }
 
     /// Asks the broker whether the log is still the same.
     pub(super) fn ask(&mut self, now: Instant) {
         let question = self.guard.ask(self.counting.positions(), self.snapshots.kept(), now);
-        self.sources.watch.verify(question);
+        self.watch.verify(question);
     }
 
     pub(super) fn verified(&mut self, verified: &Verified) {
@@ -129,7 +129,7 @@ impl Aggregator {
         }
         match self.guard.hear(verified) {
             Answer::Same(number) => {
-                self.snapshots.vouch(number);
+                self.vouch(number, Instant::now());
                 if self.guard.is_trusted() {
                     self.status.trust();
                 }

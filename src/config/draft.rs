@@ -60,6 +60,11 @@ impl Draft {
         }
     }
 
+    /// The layer that set a key.
+    pub(super) fn layer(&self, path: &str) -> Layer {
+        self.shown.get(path).map_or(Layer::Default, |shown| shown.layer.clone())
+    }
+
     /// The settings with the layer of each, or every mistake.
     pub(super) fn finish(mut self) -> Result<Loaded, Mistakes> {
         if !self.mistakes.is_empty() {

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::dead_letter;
 use super::key::{Key, Kind, Section};
 use super::settings::{LogFormat, UnauthorizedBody};
 use super::syntax;
@@ -30,6 +31,7 @@ pub(super) const SECTIONS: &[Section] = &[
         doc: "What a record may be, and how much is kept. Records outside are rejected and \
               counted, and never stop the service.",
     },
+    Section { name: "dead_letter", doc: "Where records go that are rejected." },
     Section { name: "log", doc: "The program's own log, on standard error." },
 ];
 
@@ -258,6 +260,7 @@ pub(super) const KEYS: &[Key] = &[
         doc: "How far a room's creation time may lie after its record's Kafka timestamp. The \
               clock plays no part, so that a replay decides alike.",
     },
+    dead_letter::TOPIC,
     Key {
         path: "log.format",
         kind: Kind::Text {

@@ -20,6 +20,7 @@
 //! new field in `settings`.
 
 mod annotated;
+mod dead_letter;
 mod draft;
 mod env;
 mod file;
@@ -45,4 +46,6 @@ pub use load::{ClientCheck, ClientFault, Loaded, ShownKey, Sources, load};
 pub use mistake::{Layer, Mistake, Mistakes};
 pub use reference::reference;
 pub use secret::{Property, TokenHash};
-pub use settings::{Auth, Config, Http, Kafka, Limits, Log, LogFormat, Snapshot, UnauthorizedBody, User};
+pub use settings::{
+    Auth, Config, DeadLetter, Http, Kafka, Limits, Log, LogFormat, Snapshot, UnauthorizedBody, User,
+};

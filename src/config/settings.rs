@@ -27,6 +27,8 @@ pub struct Config {
     pub auth: Auth,
     /// `[limits]`: what a record may be and how much is kept.
     pub limits: Limits,
+    /// `[dead_letter]`: where refused records go.
+    pub dead_letter: DeadLetter,
     /// `[log]`: the program's own log.
     pub log: Log,
 }
@@ -118,6 +120,13 @@ pub struct Limits {
     pub max_future: Duration,
 }
 
+/// `[dead_letter]`: where refused records go.
+#[derive(Debug, Clone, Default)]
+pub struct DeadLetter {
+    /// The topic, another one than that of the rooms; empty: nowhere.
+    pub topic: String,
+}
+
 /// `[log]`: the program's own log.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
@@ -160,6 +169,7 @@ impl Config {
             snapshot: Snapshot::default(),
             auth: Auth::default(),
             limits: Limits::default(),
+            dead_letter: DeadLetter::default(),
             log: Log::default(),
         }
     }

@@ -104,6 +104,11 @@ pub(super) fn topic(text: &str) -> Result<String, Problem> {
     Ok(text.to_owned())
 }
 
+/// The empty text, or one of some form.
+pub(super) fn optional(text: &str, read: fn(&str) -> Result<String, Problem>) -> Result<String, Problem> {
+    if text.is_empty() { Ok(String::new()) } else { read(text) }
+}
+
 /// `*` or `scheme://host[:port]`, in lower case as browsers send it.
 pub(super) fn origin(text: &str) -> Result<String, Problem> {
     if text == "*" {

@@ -125,6 +125,7 @@ fn without_any_source_the_documented_defaults_are_in_force() {
     assert_eq!(config.limits.record_bytes, 1 << 20);
     assert_eq!(config.limits.oldest, 946_684_800_000);
     assert_eq!(config.limits.max_future, Duration::from_hours(24));
+    assert_eq!(config.dead_letter.topic, "");
     assert_eq!(config.log.format, LogFormat::Text);
     assert_eq!(config.log.level, "info");
 }
@@ -319,6 +320,20 @@ fn a_value_outside_its_range_is_a_mistake() {
     let config = given().file("[limits]\nmax_future = '0s'\nrecord_bytes = '64MiB'").config();
     assert_eq!(config.limits.max_future, Duration::ZERO);
     assert_eq!(config.limits.record_bytes, 64 << 20);
+}
+
+#[test]
+fn the_dead_letter_topic_is_another_one_or_none() {
+    let apart = given().file("[kafka]\ntopic = 'a'\n[dead_letter]\ntopic = 'b'");
+    assert_eq!(apart.config().dead_letter.topic, "b");
+    check_file(
+        "[kafka]\ntopic = 'a'\n[dead_letter]\ntopic = 'a'",
+        "4: dead_letter.topic: is kafka.topic itself",
+    );
+    check_file("[dead_letter]\ntopic = 'a b'", "2: dead_letter.topic: \"a b\" cannot be a topic's name");
+    let overridden = apart.flag("kafka.topic", "b");
+    check(&overridden, "file c.toml:4: dead_letter.topic: is kafka.topic itself, \"b\"; name another topic");
+    assert_eq!(overridden.env("DEAD_LETTER__TOPIC", "").config().dead_letter.topic, "");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! Owns the bytes of up to some thousand records in one buffer, so that a batch
 //! costs a few allocations whatever it holds. Records of one partition stand in
-//! the order of their offsets.
+//! the order of their offsets. Headers are there only where somebody wants them:
+//! without a dead-letter topic nobody does, and a record costs nothing for them.
 
 use std::ops::Range;
 
@@ -15,8 +16,21 @@ pub struct Batch {
     assignment: u64,
     bytes: Vec<u8>,
     records: Vec<Slot>,
+    /// Those of the first record that has some, then those of the next one.
+    headers: Vec<HeaderSlot>,
     ends: Vec<(Partition, NextOffset)>,
 }
+
+#[derive(Debug)]
+struct HeaderSlot {
+    /// The place of its record.
+    record: usize,
+    name: Range<usize>,
+    value: Option<Range<usize>>,
+}
+
+/// A header's name, and its value if it is not null.
+pub type Header<'a> = (&'a str, Option<&'a [u8]>);
 
 #[derive(Debug)]
 struct Slot {
@@ -71,6 +85,27 @@ impl Batch {
         self.records.push(Slot { partition, offset, timestamp, key, value, if_unknown });
     }
 
+    /// Adds a header to the record that was added last.
+    pub fn push_header(&mut self, (name, value): Header<'_>) {
+        let Some(record) = self.records.len().checked_sub(1) else { return };
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(name.as_bytes());
+        let name = start..self.bytes.len();
+        let value = self.keep(value);
+        self.headers.push(HeaderSlot { record, name, value });
+    }
+
+    /// The headers of the record at this place, in their order; none where they were not
+    /// wanted.
+    pub fn headers(&self, at: usize) -> impl Iterator<Item = Header<'_>> {
+        let begin = self.headers.partition_point(|header| header.record < at);
+        let of_it = self.headers[begin..].iter().take_while(move |header| header.record == at);
+        of_it.map(|header| {
+            let name = std::str::from_utf8(&self.bytes[header.name.clone()]).unwrap_or_default();
+            (name, header.value.clone().map(|range| &self.bytes[range]))
+        })
+    }
+
     /// Notes that a partition has been read up to `end`, behind the records so far.
     pub fn reach_end(&mut self, partition: Partition, end: NextOffset) {
         self.ends.push((partition, end));
@@ -99,7 +134,7 @@ impl Batch {
         self.records.len()
     }
 
-    /// How many bytes its keys and values have.
+    /// How many bytes its keys, values and headers have.
     pub fn byte_len(&self) -> usize {
         self.bytes.len()
     }
@@ -144,5 +179,30 @@ mod tests {
         assert_eq!(batch.records().collect::<Vec<_>>(), records);
         assert_eq!(batch.ends(), [(Partition(1), NextOffset::at(4))]);
         assert_eq!(batch.len(), 3);
+    }
+
+    #[test]
+    fn headers_stay_with_their_record_in_their_order() {
+        let record = BatchRecord {
+            partition: Partition(0),
+            offset: 0,
+            timestamp: None,
+            key: None,
+            value: Some(b"value"),
+            if_unknown: false,
+        };
+        let of =
+            [vec![("a", Some(&b"1"[..])), ("b", None), ("a", Some(b""))], vec![], vec![("c", Some(b"\xff"))]];
+        let mut batch = Batch::default();
+        batch.push_header(("of nothing", None));
+        for headers in &of {
+            batch.push(&record);
+            headers.iter().for_each(|&header| batch.push_header(header));
+        }
+        for (at, headers) in of.iter().enumerate() {
+            assert_eq!(batch.headers(at).collect::<Vec<_>>(), *headers, "{at}");
+        }
+        assert_eq!(batch.headers(3).count(), 0);
+        assert!(batch.records().all(|of| of == record));
     }
 }

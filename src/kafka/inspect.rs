@@ -36,6 +36,8 @@ pub struct Inspection {
     pub retention_ms: Option<i64>,
     /// `retention.bytes` a partition; negative is without limit.
     pub retention_bytes: Option<i64>,
+    /// `max.message.bytes`: the largest batch of records.
+    pub max_message_bytes: Option<i64>,
     /// The newest records of each partition.
     pub sample: Batch,
 }
@@ -61,6 +63,7 @@ pub async fn inspect(connection: &Connection, now: Timestamp) -> Result<Inspecti
         cleanup_policy: setting("cleanup.policy"),
         retention_ms: number("retention.ms"),
         retention_bytes: number("retention.bytes"),
+        max_message_bytes: number("max.message.bytes"),
         sample: sample(connection, &partitions).map_err(away)?,
         partitions,
     })

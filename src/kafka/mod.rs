@@ -11,28 +11,43 @@ mod batch;
 mod canaries;
 mod connection;
 mod context;
+mod dead_letters;
 mod embedded;
 mod inspect;
 mod looking;
 #[allow(unsafe_code, reason = "what rdkafka does not expose of librdkafka")]
 mod native;
+mod outgoing;
 mod patience;
 mod producer;
 mod read_from;
 mod reader;
+mod stored;
 mod watch;
 
-pub use batch::{Batch, BatchRecord};
+pub use batch::{Batch, BatchRecord, Header};
 pub use connection::{Connection, Properties, PropertyFault};
+pub use dead_letters::{Copied, DeadLetter, DeadLetters, NotCopied, copied_from, original_headers};
 pub use embedded::EmbeddedBroker;
 pub use inspect::{Inspection, inspect};
+pub use outgoing::Outgoing;
 pub use producer::{ProduceError, Producer};
 pub use read_from::ReadFrom;
 pub use reader::Reader;
+pub use stored::{Stored, StoredError};
 pub use watch::Watch;
 
 use crate::log::{Canary, CanaryFound, LogIdentity, NextOffset, Partition};
 use crate::room::Timestamp;
+
+/// What of a record is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Take {
+    /// All but its headers, of which only one is looked for.
+    Records,
+    /// All of it, for whoever copies it.
+    WithHeaders,
+}
 
 /// What the threads towards the log tell.
 #[derive(Debug)]

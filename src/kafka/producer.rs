@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
 
 use tokio_util::sync::CancellationToken;
 
@@ -21,13 +21,16 @@ use crate::decode::IF_UNKNOWN_HEADER;
 use crate::kafka::connection::Connection;
 use crate::kafka::context::{LOG_TARGET, log_line};
 use crate::kafka::looking::Looking;
-use crate::kafka::{LogEvent, OutOfSight};
+use crate::kafka::{LogEvent, OutOfSight, Outgoing};
 use crate::room::Timestamp;
 
 /// How records go out where the user does not say otherwise. The partitioner is
 /// the Java clients', so that a key finds the same partition from either side.
 const DEFAULTS: [(&str, &str); 3] =
     [("linger.ms", "20"), ("partitioner", "murmur2_random"), ("queue.buffering.max.messages", "500000")];
+
+/// The same for copies, over those.
+const COPIES: [(&str, &str); 2] = [("message.max.bytes", "1000000000"), ("compression.codec", "lz4")];
 
 /// How long a stop waits for what is on its way to a broker.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -104,6 +107,23 @@ impl Producer {
     /// When the broker does not answer, the topic is absent, or the client's
     /// properties are refused.
     pub fn connect(connection: &Connection, now: Timestamp) -> Result<Self, ProduceError> {
+        Self::connect_with(connection, now, &DEFAULTS)
+    }
+
+    /// The same for records that stood in a topic already: the client refuses none for its
+    /// size, since the topic's own limit decides.
+    ///
+    /// # Errors
+    /// As [`Producer::connect`].
+    pub fn connect_for_copies(connection: &Connection, now: Timestamp) -> Result<Self, ProduceError> {
+        Self::connect_with(connection, now, &[&DEFAULTS[..], &COPIES].concat())
+    }
+
+    fn connect_with(
+        connection: &Connection,
+        now: Timestamp,
+        defaults: &[(&str, &str)],
+    ) -> Result<Self, ProduceError> {
         let refused = |error: KafkaError| ProduceError::Client(error.to_string());
         let mut looking = Looking::new(connection.clone()).map_err(refused)?;
         let bootstrap_servers = connection.bootstrap_servers.clone();
@@ -117,7 +137,7 @@ impl Producer {
             _ => {}
         }
         let deliveries = Deliveries::default();
-        let mut config = connection.client(&DEFAULTS);
+        let mut config = connection.client(defaults);
         config.set("enable.idempotence", "true");
         let client = config.create_with_context(deliveries.clone()).map_err(refused)?;
         Ok(Self { client, deliveries, topic: connection.topic.clone() })
@@ -136,11 +156,17 @@ impl Producer {
         if_unknown: bool,
         stop: &CancellationToken,
     ) -> Result<(), ProduceError> {
-        let mut record = BaseRecord::to(&self.topic).key(key).payload(value);
-        if if_unknown {
-            let header = Header { key: IF_UNKNOWN_HEADER, value: Some("") };
-            record = record.headers(OwnedHeaders::new().insert(header));
-        }
+        let headers = if if_unknown { vec![(IF_UNKNOWN_HEADER, Some(&b""[..]))] } else { Vec::new() };
+        let (key, value) = (Some(key.as_bytes()), Some(value));
+        self.send_copy(&Outgoing { key, value, timestamp: None, headers }, stop)
+    }
+
+    /// The same for a record with all that it has.
+    ///
+    /// # Errors
+    /// As [`Producer::send`].
+    pub fn send_copy(&self, record: &Outgoing<'_>, stop: &CancellationToken) -> Result<(), ProduceError> {
+        let mut record = record.to(&self.topic, ());
         loop {
             match self.client.send(record) {
                 Ok(()) => break,

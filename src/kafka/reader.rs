@@ -19,7 +19,7 @@ use crate::kafka::bad_batch::{End, Search, Unknown};
 use crate::kafka::context::Context;
 use crate::kafka::looking::offsets;
 use crate::kafka::native::Queue;
-use crate::kafka::{Batch, Connection, Fault, FaultKind, LogEvent, ReadFrom};
+use crate::kafka::{Batch, Connection, Fault, FaultKind, LogEvent, ReadFrom, Take};
 use crate::log::{NextOffset, Partition};
 
 /// Records taken at a time. A batch is applied under one lock, for which
@@ -59,15 +59,17 @@ impl Reader {
     /// When the client cannot be made from its properties.
     pub fn start<E: From<LogEvent> + Send + 'static>(
         connection: Connection,
+        take: Take,
         events: SyncSender<E>,
         stop: CancellationToken,
     ) -> Result<Self, KafkaError> {
         let order = NextOrder::default();
-        let queue = queue(&connection, 0)?;
+        let queue = queue(&connection, 0)?.taking(take);
         let search = Search::new(&connection, stop.clone());
         let read_from = ReadFrom::default();
         let reading = Reading {
             connection,
+            take,
             queue,
             search,
             assignment: 0,
@@ -118,6 +120,7 @@ impl Reader {
 
 struct Reading<E: From<LogEvent>> {
     connection: Connection,
+    take: Take,
     queue: Queue,
     search: Search,
     /// The order that was carried out last.
@@ -204,7 +207,7 @@ impl<E: From<LogEvent>> Reading<E> {
         let begins = !partitions.is_empty() && !self.read_from.is_any();
         let anew = begins || self.queue.has_lost_its_place();
         if let Some(doublings) = rebuild.or(anew.then_some(0)) {
-            self.queue = queue(&self.connection, doublings)?;
+            self.queue = queue(&self.connection, doublings)?.taking(self.take);
         }
         self.assignment = assignment;
         self.search.forget_unless_among(&partitions);

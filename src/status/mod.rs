@@ -13,7 +13,7 @@ mod snapshot;
 mod timestamps;
 
 pub use readiness::{Ends, KafkaState, Lag, PartitionStatus, Readiness};
-pub use results::{EventCounts, EventResult};
+pub use results::{DeadLetterCounts, EventCounts, EventResult};
 pub use snapshot::SnapshotStatus;
 pub use timestamps::Timestamps;
 
@@ -41,6 +41,7 @@ struct State {
     events: EventCounts,
     stops: [u64; StopReason::ALL.len()],
     newest_record: Option<Timestamp>,
+    dead_letters: DeadLetterCounts,
     snapshot: SnapshotStatus,
 }
 
@@ -56,6 +57,7 @@ impl Default for State {
             events: EventCounts::default(),
             stops: [0; StopReason::ALL.len()],
             newest_record: None,
+            dead_letters: DeadLetterCounts::default(),
             snapshot: SnapshotStatus::default(),
         }
     }
@@ -135,6 +137,11 @@ impl Status {
             }
         }
         state.settle();
+    }
+
+    /// So many copies of refused records were acknowledged, and given up, so far.
+    pub fn dead_letters(&self, acknowledged: u64, failed: u64) {
+        self.state().dead_letters = DeadLetterCounts { acknowledged, failed };
     }
 
     /// The log's own reader has reached the end of a partition.
@@ -231,6 +238,11 @@ impl Status {
     /// Results and refusals so far.
     pub fn events(&self) -> EventCounts {
         self.state().events.clone()
+    }
+
+    /// What became of copies of refused records so far.
+    pub fn dead_letter_counts(&self) -> DeadLetterCounts {
+        self.state().dead_letters
     }
 
     /// Stops so far, every reason once.

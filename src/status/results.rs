@@ -54,6 +54,15 @@ impl EventResult {
     }
 }
 
+/// What became of copies of refused records, since the process began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DeadLetterCounts {
+    /// They stand in the dead-letter topic.
+    pub acknowledged: u64,
+    /// They were given up.
+    pub failed: u64,
+}
+
 /// How many records had which result, since the process began.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventCounts {

@@ -16,12 +16,13 @@ use metrics::{Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use crate::room::Timestamp;
-use crate::status::Status;
+use crate::status::{DeadLetterCounts, Status};
 use crate::tally::TallyReader;
 
 const BUILD_INFO: &str = "roomtally_build_info";
 const EVENTS: &str = "roomtally_events_total";
 const REJECTED: &str = "roomtally_rejected_total";
+const DEAD_LETTERS: &str = "roomtally_dead_letters_total";
 const ROOMS: &str = "roomtally_rooms";
 const DEPARTMENTS: &str = "roomtally_departments";
 const LAG_RECORDS: &str = "roomtally_consumer_lag_records";
@@ -175,6 +176,10 @@ impl Scrape<'_> {
         for (reason, records) in events.by_reason() {
             self.counter(REJECTED, &[("reason", reason.name())], records);
         }
+        let DeadLetterCounts { acknowledged, failed } = status.dead_letter_counts();
+        for (result, copies) in [("acknowledged", acknowledged), ("failed", failed)] {
+            self.counter(DEAD_LETTERS, &[("result", result)], copies);
+        }
         for (reason, stops) in status.stops() {
             self.counter(STOPS, &[("reason", reason.name())], stops);
         }
@@ -260,6 +265,7 @@ fn describe_read(recorder: &PrometheusRecorder) {
     for (name, help) in [
         (EVENTS, "Records consumed by this process, by what became of them."),
         (REJECTED, "Records refused by this process, by the first fault found."),
+        (DEAD_LETTERS, "Copies of records refused by this process, by what became of them."),
         (STOPS, "Partitions that this process stopped counting, by reason."),
         (SNAPSHOT_FAILURES, "Attempts of this process to write a snapshot that failed."),
     ] {

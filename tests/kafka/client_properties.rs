@@ -30,7 +30,10 @@ fn a_record_with_the_header_if_unknown_applies_only_to_a_room_not_known() {
     let created = Event::created("r", FIRST_TS, Some("now"));
     let stale = Event::created("r", FIRST_TS, Some("then"));
     let other = Event::created("other", FIRST_TS, Some("then"));
-    let history = |event: &Event, header| Record { header: Some(header), ..Record::from(event) };
+    let history = |event: &Event, header: &str| Record {
+        headers: vec![(header.to_owned(), Some(b"yes".to_vec()))],
+        ..Record::from(event)
+    };
     topic.send_with(
         &[],
         [

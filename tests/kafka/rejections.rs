@@ -18,7 +18,7 @@ fn record(key: Option<&[u8]>, value: &[u8]) -> Record {
         value: Some(value.to_vec()),
         partition: Some(PARTITION),
         timestamp: Some(RECORDED_MS),
-        header: None,
+        headers: Vec::new(),
     }
 }
 
@@ -27,7 +27,7 @@ fn created(rest: &str) -> Record {
 }
 
 /// Records with the reason for which each is refused.
-fn refused() -> Vec<(&'static str, Record)> {
+pub(crate) fn refused() -> Vec<(&'static str, Record)> {
     let large = "x".repeat(1_024);
     let long = "y".repeat(129);
     vec![
@@ -57,7 +57,7 @@ fn refused() -> Vec<(&'static str, Record)> {
 }
 
 /// As many departments as the limit allows, and one room that has none.
-fn good() -> Vec<Event> {
+pub(crate) fn good() -> Vec<Event> {
     let departments = [Some("first"), Some("second"), None];
     let room = |(number, department)| {
         Event::created(&format!("good-{number}"), FIRST_TS - 86_400_000_000, department)

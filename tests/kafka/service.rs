@@ -38,6 +38,7 @@ pub(crate) struct Setup {
     kafka: String,
     limits: String,
     snapshot: String,
+    sections: String,
     /// Stands before the system's functions.
     library: Option<PathBuf>,
 }
@@ -57,8 +58,8 @@ impl Setup {
         let dir = Arc::new(TempDir::new().unwrap());
         fs::create_dir(dir.path().join("data")).unwrap();
         let servers = topic.servers.clone();
-        let [kafka, limits, snapshot] = std::array::from_fn(|_| String::new());
-        Self { dir, topic: topic.clone(), servers, kafka, limits, snapshot, library: None }
+        let [kafka, limits, snapshot, sections] = std::array::from_fn(|_| String::new());
+        Self { dir, topic: topic.clone(), servers, kafka, limits, snapshot, sections, library: None }
     }
 
     /// The same place for the rooms of another topic.
@@ -149,9 +150,15 @@ impl Setup {
         self
     }
 
+    /// Adds a section with its lines.
+    pub(crate) fn section(mut self, lines: &str) -> Self {
+        self.sections.push_str(lines);
+        self
+    }
+
     /// Writes the configuration, with an address to listen on.
     pub(crate) fn config(&self, listen: &str) -> PathBuf {
-        let Self { dir, topic: Topic { name, .. }, servers, kafka, limits, snapshot, .. } = self;
+        let Self { dir, topic: Topic { name, .. }, servers, kafka, limits, snapshot, sections, .. } = self;
         let (data, path) = (self.data(), dir.path().join("roomtally.toml"));
         let config = format!(
             r#"
@@ -170,6 +177,7 @@ token_hash = "zHYBkXDGIANAaNL2uuqRNheUXUXVNziPOC21LX/j5bY="
 permissions = ["view-livechat-manager"]
 [limits]
 {limits}
+{sections}
 "#,
             data.display()
         );

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::message::{BorrowedMessage, DeliveryResult, Header, Headers as _, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
@@ -34,14 +34,17 @@ pub(crate) struct Topic {
 }
 
 /// A record as it goes out.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) key: Option<Vec<u8>>,
     pub(crate) value: Option<Vec<u8>>,
     pub(crate) partition: Option<i32>,
-    pub(crate) header: Option<&'static str>,
+    pub(crate) headers: Vec<OwnHeader>,
     pub(crate) timestamp: Option<i64>,
 }
+
+/// A header's name, and its value if it is not null.
+pub(crate) type OwnHeader = (String, Option<Vec<u8>>);
 
 /// A producer that minds what becomes of its records.
 pub(crate) type Sender = BaseProducer<Deliveries>;
@@ -63,6 +66,23 @@ impl ProducerContext for Deliveries {
 }
 
 impl Record {
+    fn of(message: &BorrowedMessage<'_>) -> Self {
+        let of_headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+        Self {
+            key: message.key().map(<[u8]>::to_vec),
+            value: message.payload().map(<[u8]>::to_vec),
+            partition: Some(message.partition()),
+            headers: of_headers.map(|of| (of.key.to_owned(), of.value.map(<[u8]>::to_vec))).collect(),
+            timestamp: message.timestamp().to_millis(),
+        }
+    }
+
+    /// The value of the last header of this name, as text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let value = self.headers.iter().rev().find(|(other, _)| other == name)?.1.as_deref()?;
+        Some(std::str::from_utf8(value).unwrap())
+    }
+
     /// Nearly as large as records may be by default, and not to be compressed.
     pub(crate) fn large(seed: usize) -> Self {
         let noise = (0..900_000_usize).map(|at| at.wrapping_mul(2_654_435_761 + 2 * seed).to_le_bytes()[3]);
@@ -227,12 +247,39 @@ impl Topic {
             out.payload = record.value.as_deref();
             out.partition = record.partition;
             out.timestamp = record.timestamp;
-            out.headers =
-                record.header.map(|key| OwnedHeaders::new().insert(Header { key, value: Some("yes") }));
+            let with = |headers: OwnedHeaders, (key, value): &OwnHeader| {
+                headers.insert(Header { key, value: value.as_deref() })
+            };
+            let some = (!record.headers.is_empty()).then(OwnedHeaders::new);
+            out.headers = some.map(|headers| record.headers.iter().fold(headers, with));
             sender.send(out).map_err(|(error, _)| error).unwrap();
         }
         sender.flush(TIMEOUT).unwrap();
         assert_eq!(sender.context().0.load(Ordering::Relaxed), 0, "every record is acknowledged");
+    }
+
+    /// Every record that it holds now, partition by partition.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        let (reader, mut records) = (self.reader(), Vec::new());
+        for (partition, (begin, end)) in self.bounds().into_iter().enumerate() {
+            let mut list = TopicPartitionList::new();
+            let partition = i32::try_from(partition).unwrap();
+            list.add_partition_offset(&self.name, partition, Offset::Offset(begin)).unwrap();
+            reader.assign(&list).unwrap();
+            let mut next = begin;
+            while next < end {
+                let Some(Ok(message)) = reader.poll(TIMEOUT) else { continue };
+                next = message.offset() + 1;
+                records.push(Record::of(&message));
+            }
+        }
+        records
+    }
+
+    /// The names of all topics that there are beside it; none is made by asking.
+    pub(crate) fn all_topics(&self) -> Vec<String> {
+        let found = self.reader().fetch_metadata(None, TIMEOUT).unwrap();
+        found.topics().iter().map(|topic| topic.name().to_owned()).collect()
     }
 
     /// A consumer of this topic that reads nothing yet.

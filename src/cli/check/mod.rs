@@ -1,6 +1,7 @@
 //! `roomtally check`: everything a start needs, looked at one by one.
 
 mod data_directory;
+mod dead_letters;
 mod topic;
 
 use std::io;
@@ -101,7 +102,8 @@ async fn kafka(config: &Config, kept: &Kept, findings: &mut Findings) -> io::Res
             findings.fine(&topic, &format!("{} partitions, {records} offsets", found.partitions.len()))?;
             topic::warn_of_stop(&topic, &found, kept, findings)?;
             topic::warn_of_retention(&topic, &found, kept, config, findings)?;
-            topic::warn_of_records(&topic, &found, config, findings)
+            topic::warn_of_records(&topic, &found, config, findings)?;
+            dead_letters::look(&found, config, findings).await
         }
     }
 }

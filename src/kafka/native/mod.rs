@@ -3,6 +3,7 @@
 //! Owns the handles that librdkafka gives away. Invariant: what we own is given
 //! back exactly once, on every path, and before the client that it belongs to.
 
+mod headers;
 mod identity;
 mod queue;
 

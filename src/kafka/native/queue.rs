@@ -24,19 +24,17 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::types::RDKafkaRespErr;
 
 use crate::kafka::context::{Context, log_line};
-use crate::kafka::native::Owned;
-use crate::kafka::{Batch, BatchRecord, Fault, FaultKind};
+use crate::kafka::native::{Owned, headers};
+use crate::kafka::{Batch, BatchRecord, Fault, FaultKind, Take};
 use crate::log::{NextOffset, Partition};
 use crate::room::Timestamp;
-
-/// The header's name as C wants it.
-const IF_UNKNOWN_HEADER: &CStr = c"roomtally-if-unknown";
 
 /// A consumer that is read in batches.
 pub(in crate::kafka) struct Queue {
     source: Owned<native::rd_kafka_queue_t>,
     consumer: Arc<BaseConsumer<Context>>,
     messages: Vec<*mut native::rd_kafka_message_t>,
+    take: Take,
     /// Partitions with a bad batch: the client loses its place in what it has fetched
     /// of them, so nothing behind it is handed on.
     bad: Vec<Partition>,
@@ -64,7 +62,18 @@ impl Queue {
         // Safety: the client is alive, and the function lives as long as the program.
         unsafe { native::rd_kafka_set_logger(client, Some(log)) };
         let consumer = Arc::new(consumer);
-        Self { source, consumer, messages: vec![ptr::null_mut(); capacity], bad: Vec::new() }
+        Self {
+            source,
+            consumer,
+            messages: vec![ptr::null_mut(); capacity],
+            take: Take::Records,
+            bad: Vec::new(),
+        }
+    }
+
+    /// The same, with so much of each record.
+    pub(in crate::kafka) fn taking(self, take: Take) -> Self {
+        Self { take, ..self }
     }
 
     pub(in crate::kafka) fn consumer(&self) -> &Arc<BaseConsumer<Context>> {
@@ -111,7 +120,7 @@ impl Queue {
         for &message in &self.messages[..taken] {
             // Safety: the call handed out this message, and nobody else holds it.
             unsafe {
-                read(&*message, batch, &mut self.bad, fault);
+                read(&*message, self.take, batch, &mut self.bad, fault);
                 native::rd_kafka_message_destroy(message);
             }
         }
@@ -160,6 +169,7 @@ unsafe extern "C" fn log(
 /// The message must be one that librdkafka handed out and has not taken back.
 unsafe fn read(
     message: &native::rd_kafka_message_t,
+    take: Take,
     batch: &mut Batch,
     bad: &mut Vec<Partition>,
     fault: &mut impl FnMut(Fault),
@@ -177,9 +187,13 @@ unsafe fn read(
                 timestamp: unsafe { timestamp(message) },
                 key: unsafe { bytes(message.key.cast(), message.key_len) },
                 value: unsafe { bytes(message.payload.cast(), message.len) },
-                if_unknown: unsafe { has_if_unknown_header(message) },
+                if_unknown: unsafe { headers::has_if_unknown(message) },
             };
             batch.push(&record);
+            if take == Take::WithHeaders {
+                // Safety: as this function's own.
+                unsafe { headers::read(message, batch) };
+            }
         }
         RDKafkaRespErr::RD_KAFKA_RESP_ERR__PARTITION_EOF => {
             batch.reach_end(partition, NextOffset::at(message.offset));
@@ -222,7 +236,7 @@ fn kind(error: RDKafkaRespErr) -> FaultKind {
 
 /// # Safety
 /// `start` must be null or point to `length` bytes that live for `'a`.
-unsafe fn bytes<'a>(start: *const u8, length: usize) -> Option<&'a [u8]> {
+pub(super) unsafe fn bytes<'a>(start: *const u8, length: usize) -> Option<&'a [u8]> {
     // Safety: as this function's own.
     (!start.is_null()).then(|| unsafe { slice::from_raw_parts(start, length) })
 }
@@ -235,31 +249,4 @@ unsafe fn timestamp(message: &native::rd_kafka_message_t) -> Option<Timestamp> {
     let ms = unsafe { native::rd_kafka_message_timestamp(message, &raw mut kind) };
     let available = kind != native::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
     (available && ms >= 0).then(|| Timestamp::from_millis(ms))
-}
-
-/// # Safety
-/// As [`read`].
-unsafe fn has_if_unknown_header(message: &native::rd_kafka_message_t) -> bool {
-    let mut headers = ptr::null_mut();
-    // Safety: the message is alive; its headers, if any, stay its own.
-    let found = unsafe { native::rd_kafka_message_headers(message, &raw mut headers) };
-    if found != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-        return false;
-    }
-    let (mut value, mut size) = (ptr::null(), 0);
-    // Safety: the headers are alive as long as their message.
-    let found = unsafe {
-        native::rd_kafka_header_get_last(headers, IF_UNKNOWN_HEADER.as_ptr(), &raw mut value, &raw mut size)
-    };
-    found == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_headers_name_is_the_same_on_both_sides() {
-        assert_eq!(IF_UNKNOWN_HEADER.to_str(), Ok(crate::decode::IF_UNKNOWN_HEADER));
-    }
 }

@@ -1,0 +1,41 @@
+//! The key of `[dead_letter]`.
+//!
+//! Owns the one rule that takes two keys: refused records do not go where they came from.
+
+use super::draft::Draft;
+use super::key::{Key, Kind};
+use super::mistake::Mistake;
+use super::settings::Config;
+use super::syntax;
+
+const PATH: &str = "dead_letter.topic";
+
+/// The row of the table of keys.
+pub(super) const TOPIC: Key = Key {
+    path: PATH,
+    kind: Kind::Text {
+        form: "a topic's name, another one than kafka.topic, or nothing: \"\"",
+        store: |c, t| syntax::optional(t, syntax::topic).map(|v| c.dead_letter.topic = v),
+    },
+    default: r#""""#,
+    flag: None,
+    doc: "A topic of the same cluster to which every rejected record is copied, as it was, with \
+          the reason in its headers; empty: none. It is never made by itself. `roomtally replay` \
+          sends those back that are good by then.",
+};
+
+/// Notes a dead-letter topic that is the rooms' own: what is rejected there would come again
+/// for ever.
+pub(super) fn check(draft: &mut Draft) {
+    let Config { kafka, dead_letter, .. } = &draft.config;
+    if dead_letter.topic.is_empty() || dead_letter.topic != kafka.topic {
+        return;
+    }
+    let mistake = Mistake {
+        layer: draft.layer(PATH),
+        key: Some(PATH.to_owned()),
+        wrong: format!("is kafka.topic itself, {:?}", kafka.topic),
+        remedy: "name another topic: a copy of a rejected record would be read and rejected again".to_owned(),
+    };
+    draft.mistake(mistake);
+}
