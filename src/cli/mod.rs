@@ -9,6 +9,7 @@ mod config_show;
 mod demo;
 mod health;
 mod produce;
+mod replay;
 mod resolve;
 mod serve;
 mod snapshot;
@@ -44,6 +45,8 @@ enum Command {
     Demo(demo::Demo),
     /// Send room events and documents, one JSON object a line or an array, to the topic
     Produce(produce::Produce),
+    /// Send dead letters that are good by now back to the topic
+    Replay(replay::Replay),
     /// Look at the configuration, the broker, the topic, the data directory and the address
     Check(check::Check),
     /// Decide on an integrity stop: how to go on when the log is not what was counted
@@ -153,6 +156,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Serve(serve) => serve.run(stop_signal()?).await,
         Command::Demo(demo) => demo.run(stop_signal()?).await,
         Command::Produce(produce) => produce.run(stop_signal()?).await,
+        Command::Replay(replay) => replay.run(stop_signal()?).await,
         Command::Check(check) => check.run().await,
         Command::Resolve(resolve) => resolve.run(),
         Command::Snapshot(snapshot) => snapshot.run(),

@@ -33,6 +33,7 @@ mod codecs;
 mod commits;
 mod compaction;
 mod counting;
+mod dead_letters;
 mod disk;
 mod faults;
 mod gaps;
