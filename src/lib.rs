@@ -29,6 +29,9 @@ pub mod snapshot;
 pub mod kafka;
 
 #[cfg(feature = "service")]
+pub mod webhook;
+
+#[cfg(feature = "service")]
 pub mod aggregator;
 
 #[cfg(feature = "service")]

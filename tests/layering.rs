@@ -27,7 +27,9 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         "aggregator",
         &["room", "log", "decode", "ledger", "buckets", "tally", "snapshot", "kafka", "status", "telemetry"],
     ),
-    ("api", &["tally", "status", "room", "log", "config", "telemetry"]),
+    // Its events are decoded as the service decodes them.
+    ("webhook", &["room", "decode"]),
+    ("api", &["tally", "status", "room", "log", "config", "telemetry", "webhook"]),
     ("config", &["room"]),
     // The names in the metrics.
     ("telemetry", &["config", "status", "tally", "room", "log", "decode"]),
@@ -48,6 +50,7 @@ const EVERYTHING: &[&str] = &[
     "status",
     "kafka",
     "aggregator",
+    "webhook",
     "api",
     "config",
     "telemetry",
@@ -82,8 +85,8 @@ const NOT_IN_THE_CORE: &[&str] = &[
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("rdkafka", &["kafka"]),
     ("axum", &["api"]),
-    ("chrono", &["room", "service.rs"]),
-    ("Utc::now", &["service.rs"]),
+    ("chrono", &["room", "service"]),
+    ("Utc::now", &["service"]),
     ("SystemTime", &[]),
     ("unsafe", &["kafka/native"]),
 ];

@@ -2,7 +2,7 @@
 //!
 //! Owns the routes, and the order in which a request is looked at: path, method,
 //! cross-origin rule, then the endpoint's own checks. Invariant: nothing here
-//! writes to what is counted, every request is measured exactly once, and an
+//! writes to what is counted (the webhook writes to the topic), every request is measured exactly once, and an
 //! unknown path or method is refused before anything else of a request is read.
 
 mod amount_of_chats;
@@ -14,6 +14,7 @@ mod page;
 mod query;
 mod refusal;
 mod server;
+mod webhook;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,14 +24,15 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, Method, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use serde::Serialize;
 
-use crate::config::{Auth, Http, UnauthorizedBody};
+use crate::config::{Auth, Http, TokenHash, UnauthorizedBody};
 use crate::room::Timestamp;
 use crate::status::Status;
 use crate::tally::TallyReader;
 use crate::telemetry::metrics::Metrics;
+use crate::webhook::Webhook;
 
 use cors::Cors;
 use credentials::Credentials;
@@ -38,10 +40,11 @@ use page::Limits;
 use refusal::Refusal;
 
 pub use server::serve;
+pub use webhook::PATH as WEBHOOK_PATH;
 
 /// Everything that the endpoints answer from; clones share it.
 #[derive(Debug, Clone)]
-pub struct Api(Arc<Shared>);
+pub struct Api(Arc<Shared>, Option<Arc<webhook::Endpoint>>);
 
 #[derive(Debug)]
 struct Shared {
@@ -70,7 +73,7 @@ impl Api {
     ) -> Self {
         // A first scrape shows the series that rates will be asked of.
         metrics.announce("GET", amount_of_chats::PATH, 200);
-        Self(Arc::new(Shared {
+        let shared = Shared {
             tally,
             status,
             metrics,
@@ -80,7 +83,16 @@ impl Api {
             limits: Limits::new(http),
             unauthorized_body: http.unauthorized_body,
             connections_max: usize::try_from(http.max_connections).unwrap_or(usize::MAX),
-        }))
+        };
+        Self(Arc::new(shared), None)
+    }
+
+    /// Takes Rocket.Chat's webhook too, from who has the secret with this hash.
+    #[must_use]
+    pub fn with_webhook(mut self, secret: TokenHash, webhook: Webhook) -> Self {
+        self.0.metrics.announce("POST", webhook::PATH, 200);
+        self.1 = Some(Arc::new(webhook::Endpoint::new(secret, webhook, self.0.now)));
+        self
     }
 
     /// The routes, ready to be served.
@@ -90,7 +102,12 @@ impl Api {
         if self.0.cors.is_wanted() {
             counts = counts.layer(from_fn_with_state(self.clone(), cors::guard));
         }
-        Router::new()
+        let mut router = Router::new();
+        if let Some(endpoint) = &self.1 {
+            let taken = post(webhook::receive).fallback(webhook::method_not_allowed);
+            router = router.route(webhook::PATH, taken.with_state(Arc::clone(endpoint)));
+        }
+        router
             .route(amount_of_chats::PATH, counts)
             .route(health::LIVE, get(health::live).fallback(method_not_allowed))
             .route(health::READY, get(health::ready).fallback(method_not_allowed))
@@ -138,7 +155,7 @@ fn method_label(method: &Method) -> &'static str {
 
 /// The route of a path for the metrics, `other` for every path that is none.
 fn route_label(path: &str) -> &'static str {
-    let routes = [amount_of_chats::PATH, health::LIVE, health::READY, metrics::PATH];
+    let routes = [amount_of_chats::PATH, health::LIVE, health::READY, metrics::PATH, webhook::PATH];
     routes.into_iter().find(|&route| route == path).unwrap_or("other")
 }
 

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{ConfigArgs, Failure, ServiceArgs};
+use crate::api::WEBHOOK_PATH;
 use crate::service::{Durability, Service};
 use crate::snapshot::Place;
 use crate::status::Status;
@@ -38,13 +39,16 @@ impl Serve {
         let listener = listen(config.http.listen).await?;
         let address = listener.local_addr().map_err(anyhow::Error::from)?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "listening on http://{address}");
+        if config.webhook.secret.is_some() {
+            tracing::info!("Rocket.Chat's webhook is taken at http://{address}{WEBHOOK_PATH}");
+        }
         if config.auth.users.is_empty() {
             tracing::warn!(
                 "no user is configured, so every question is refused with 401; `roomtally token USER_ID` \
                  makes one and prints what to put into the configuration"
             );
         }
-        let service = Service::start(&config, listener, Durability::Kept(place));
+        let service = Service::start(&config, listener, Durability::Kept(place))?;
         let bar = tokio::spawn(show_start(service.status().clone()));
         let ended = service.run(stop).await;
         bar.abort();

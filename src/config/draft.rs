@@ -10,13 +10,17 @@ use super::key::{Key, Kind};
 use super::keys::{KEYS, find};
 use super::load::{ClientCheck, ClientFault, Loaded, ShownKey};
 use super::mistake::{Layer, Mistake, Mistakes, Problem};
-use super::node::{Node, Value};
+use super::node::{Node, Value, quoted};
 use super::properties::{self, Given};
+use super::secret::HIDDEN;
 use super::settings::Config;
 use super::users;
 
 /// The path of the properties' table.
 pub(super) const PROPERTIES: &str = "kafka.properties";
+
+/// An empty text as TOML.
+const EMPTY: &str = "\"\"";
 
 /// What the layers have given so far.
 pub(super) struct Draft {
@@ -93,6 +97,7 @@ impl Draft {
                 Err(problem) => Err(vec![problem]),
             },
             Kind::Users => users::read(node).map(|users| self.config.auth.users = users),
+            kind if let Some(twin) = kind.twin() => self.set_secret(key, twin, node, layer),
             kind => kind.store(&mut self.config, node),
         };
         match stored {
@@ -103,6 +108,31 @@ impl Draft {
                 }
             }
         }
+    }
+
+    /// Sets a secret by one of its two names. The other one in the same layer is a mistake,
+    /// that of a lower layer is overridden; a name that stands empty beside it is none.
+    fn set_secret(
+        &mut self,
+        key: &Key,
+        twin: &'static str,
+        node: &Node,
+        layer: &Layer,
+    ) -> Result<(), Vec<Problem>> {
+        let is_empty = |shown: &ShownKey| shown.value == EMPTY;
+        let beside = self.shown.get(twin).filter(|shown| shown.layer.is_same(layer) && !is_empty(shown));
+        if matches!(&node.value, Value::Text(text) if text.is_empty()) {
+            let clears = matches!(key.kind, Kind::Secret { .. }) && beside.is_none();
+            return if clears { key.kind.store(&mut self.config, node) } else { Ok(()) };
+        }
+        if beside.is_some() {
+            return Err(vec![Problem::new(format!("is set beside {twin}")).remedy("keep one of the two")]);
+        }
+        key.kind.store(&mut self.config, node)?;
+        if let Some(overridden) = self.shown.get_mut(twin) {
+            (overridden.value, overridden.layer) = (EMPTY.to_owned(), Layer::Default);
+        }
+        Ok(())
     }
 
     /// Sets a key to the text that a variable or a flag gives.
@@ -161,6 +191,7 @@ impl Draft {
             // Each property is shown by itself.
             Kind::Properties => "{}".to_owned(),
             Kind::Users => users::shown(node),
+            Kind::Secret { .. } if node.to_toml(|_| false) != EMPTY => quoted(HIDDEN),
             _ => node.to_toml(|_| false),
         };
         let shown = ShownKey { key: key.path.to_owned(), value, layer: layer.at(node.line) };

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::mistake::Problem;
 use super::node::{Node, Value};
+use super::secret::read_file;
 use super::settings::Config;
 use super::units;
 
@@ -57,6 +58,19 @@ pub(super) enum Kind {
     Duration { min: Duration, max: Duration, store: fn(&mut Config, Duration) },
     /// A number of bytes with its unit.
     Size { min: u64, max: u64, store: fn(&mut Config, u64) },
+    /// A text that is never shown.
+    Secret {
+        form: &'static str,
+        /// The key that names a file with it.
+        twin: &'static str,
+        store: fn(&mut Config, &str) -> Result<(), Problem>,
+    },
+    /// The name of a file that holds a secret; empty is none.
+    SecretFile {
+        /// The secret's own key.
+        twin: &'static str,
+        store: fn(&mut Config, &str) -> Result<(), Problem>,
+    },
     /// `kafka.properties`, whose names are not ours.
     Properties,
     /// `auth.users`, whose fields are in their own table.
@@ -84,7 +98,12 @@ impl Kind {
     /// What the key takes, after "write".
     pub(super) fn form(&self) -> String {
         match self {
-            Self::Text { form, .. } | Self::List { form, .. } => (*form).to_owned(),
+            Self::Text { form, .. } | Self::List { form, .. } | Self::Secret { form, .. } => {
+                (*form).to_owned()
+            }
+            Self::SecretFile { .. } => {
+                "the path of a file that holds the secret, or nothing: \"\"".to_owned()
+            }
             Self::Count { min, max, .. } => format!("a whole number from {min} to {max}"),
             Self::Switch { .. } => "true or false".to_owned(),
             Self::Duration { min, max, .. } => format!(
@@ -105,13 +124,23 @@ impl Kind {
         }
     }
 
+    /// The other name of a secret.
+    pub(super) fn twin(&self) -> Option<&'static str> {
+        match self {
+            Self::Secret { twin, .. } | Self::SecretFile { twin, .. } => Some(twin),
+            _ => None,
+        }
+    }
+
     /// The value that a variable or a flag gives: texts as they are, all else as
     /// it would stand in the file.
     pub(super) fn read_text(&self, text: &str) -> Result<Node, Problem> {
         match self {
-            Self::Text { .. } | Self::Duration { .. } | Self::Size { .. } => {
-                Ok(Node::new(Value::Text(text.to_owned())))
-            }
+            Self::Text { .. }
+            | Self::Secret { .. }
+            | Self::SecretFile { .. }
+            | Self::Duration { .. }
+            | Self::Size { .. } => Ok(Node::new(Value::Text(text.to_owned()))),
             Self::Properties => Err(Problem::new("sets no property by itself").remedy(format!(
                 "set one variable for each property, such as {}__CLIENT_ID for \"client.id\"",
                 variable_of("kafka.properties")
@@ -131,7 +160,12 @@ impl Kind {
     /// Checks the value of a key that has a single value, and stores it.
     pub(super) fn store(&self, config: &mut Config, node: &Node) -> Result<(), Vec<Problem>> {
         match (self, &node.value) {
-            (Self::Text { store, .. }, Value::Text(text)) => store(config, text).map_err(one),
+            (Self::Text { store, .. } | Self::Secret { store, .. }, Value::Text(text)) => {
+                store(config, text).map_err(one)
+            }
+            (Self::SecretFile { store, .. }, Value::Text(path)) => {
+                read_file(path).and_then(|secret| store(config, &secret)).map_err(one)
+            }
             (Self::List { read, store, .. }, Value::List(items)) => {
                 store(config, read_list(items, *read)?);
                 Ok(())

@@ -6,10 +6,9 @@
 
 use std::time::Duration;
 
-use super::dead_letter;
 use super::key::{Key, Kind, Section};
-use super::settings::{LogFormat, UnauthorizedBody};
-use super::syntax;
+use super::settings::UnauthorizedBody;
+use super::{dead_letter, log, syntax, webhook};
 
 /// The largest whole number that every JSON client reads exactly, 2^53.
 const COUNT_MAX: u64 = 1 << 53;
@@ -32,6 +31,10 @@ pub(super) const SECTIONS: &[Section] = &[
               counted, and never stop the service.",
     },
     Section { name: "dead_letter", doc: "Where records go that are rejected." },
+    Section {
+        name: "webhook",
+        doc: "Rocket.Chat's livechat webhook, for workspaces without change capture.",
+    },
     Section { name: "log", doc: "The program's own log, on standard error." },
 ];
 
@@ -261,32 +264,10 @@ pub(super) const KEYS: &[Key] = &[
               clock plays no part, so that a replay decides alike.",
     },
     dead_letter::TOPIC,
-    Key {
-        path: "log.format",
-        kind: Kind::Text {
-            form: "\"text\" or \"json\"",
-            store: |c, t| {
-                let choices = [("text", LogFormat::Text), ("json", LogFormat::Json)];
-                syntax::choice(t, &choices).map(|v| c.log.format = v)
-            },
-        },
-        default: r#""text""#,
-        flag: Some("--log-format"),
-        doc: "How a line is written: \"text\" for people, \"json\" for one object per line.",
-    },
-    Key {
-        path: "log.level",
-        kind: Kind::Text {
-            form: "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
-            store: |c, t| {
-                let choices = ["error", "warn", "info", "debug", "trace"].map(|word| (word, word));
-                syntax::choice(t, &choices).map(|v| v.clone_into(&mut c.log.level))
-            },
-        },
-        default: r#""info""#,
-        flag: Some("--log-level"),
-        doc: "The least important lines that are written.",
-    },
+    webhook::SECRET,
+    webhook::SECRET_FILE,
+    log::FORMAT,
+    log::LEVEL,
 ];
 
 /// The key at a path.

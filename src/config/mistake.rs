@@ -35,6 +35,11 @@ impl Layer {
         }
     }
 
+    /// Whether both are the same layer, whatever the line or variable.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+
     /// Mistakes are told in the order of the layers, and a file's by line.
     fn rank(&self) -> (u8, usize) {
         match self {

@@ -27,6 +27,7 @@ mod file;
 mod key;
 mod keys;
 mod load;
+mod log;
 mod mistake;
 mod nearest;
 mod node;
@@ -37,6 +38,7 @@ mod settings;
 mod syntax;
 mod units;
 mod users;
+mod webhook;
 
 #[cfg(test)]
 mod tests;
@@ -47,5 +49,5 @@ pub use mistake::{Layer, Mistake, Mistakes};
 pub use reference::reference;
 pub use secret::{Property, TokenHash};
 pub use settings::{
-    Auth, Config, DeadLetter, Http, Kafka, Limits, Log, LogFormat, Snapshot, UnauthorizedBody, User,
+    Auth, Config, DeadLetter, Http, Kafka, Limits, Log, LogFormat, Snapshot, UnauthorizedBody, User, Webhook,
 };

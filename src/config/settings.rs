@@ -29,6 +29,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[dead_letter]`: where refused records go.
     pub dead_letter: DeadLetter,
+    /// `[webhook]`: Rocket.Chat's livechat webhook.
+    pub webhook: Webhook,
     /// `[log]`: the program's own log.
     pub log: Log,
 }
@@ -127,6 +129,13 @@ pub struct DeadLetter {
     pub topic: String,
 }
 
+/// `[webhook]`: Rocket.Chat's livechat webhook.
+#[derive(Debug, Clone, Default)]
+pub struct Webhook {
+    /// SHA-256 of the secret that requests must carry; without one there is no webhook.
+    pub secret: Option<TokenHash>,
+}
+
 /// `[log]`: the program's own log.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
@@ -170,6 +179,7 @@ impl Config {
             auth: Auth::default(),
             limits: Limits::default(),
             dead_letter: DeadLetter::default(),
+            webhook: Webhook::default(),
             log: Log::default(),
         }
     }

@@ -126,6 +126,7 @@ fn without_any_source_the_documented_defaults_are_in_force() {
     assert_eq!(config.limits.oldest, 946_684_800_000);
     assert_eq!(config.limits.max_future, Duration::from_hours(24));
     assert_eq!(config.dead_letter.topic, "");
+    assert!(config.webhook.secret.is_none());
     assert_eq!(config.log.format, LogFormat::Text);
     assert_eq!(config.log.level, "info");
 }
@@ -334,6 +335,47 @@ fn the_dead_letter_topic_is_another_one_or_none() {
     let overridden = apart.flag("kafka.topic", "b");
     check(&overridden, "file c.toml:4: dead_letter.topic: is kafka.topic itself, \"b\"; name another topic");
     assert_eq!(overridden.env("DEAD_LETTER__TOPIC", "").config().dead_letter.topic, "");
+}
+
+#[test]
+fn the_webhooks_secret_comes_by_either_name_and_is_never_shown() {
+    let bare = given();
+    let path = bare.dir.path().join("secret");
+    fs::write(&path, "hunter2\n").unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    let text = |given: Given| given.file("[webhook]\nsecret = 'hunter1'\nsecret_file = ''\n");
+    let check = |given: &Given, secret: Option<&str>, shown: [(&str, &str); 2]| {
+        let expected = secret.map(|secret| TokenHash::of(secret.as_bytes()).to_base64());
+        assert_eq!(given.config().webhook.secret.map(|hash| hash.to_base64()), expected);
+        for (key, (value, layer)) in ["webhook.secret", "webhook.secret_file"].into_iter().zip(shown) {
+            assert_eq!(given.shown(key), (value.replace("PATH", &path), layer.to_owned()), "{key}");
+        }
+        assert!(!format!("{:?}", given.load().unwrap()).contains("hunter"));
+    };
+    let (none, hidden) = (("\"\"", "default"), ("\"(hidden)\"", "file c.toml:2"));
+    check(&given(), None, [none, none]);
+    check(&text(given()), Some("hunter1"), [hidden, ("\"\"", "file c.toml:3")]);
+    let file = format!("[webhook]\nsecret_file = {path:?}\nsecret = ''\n");
+    check(&given().file(&file), Some("hunter2"), [none, ("\"PATH\"", "file c.toml:2")]);
+    let env = text(given()).env("WEBHOOK__SECRET_FILE", &path);
+    check(&env, Some("hunter2"), [none, ("\"PATH\"", "env ROOMTALLY_WEBHOOK__SECRET_FILE")]);
+    let off = given().file(&file).env("WEBHOOK__SECRET", "");
+    assert!(off.config().webhook.secret.is_none());
+    for (text, wrong) in [
+        (
+            format!("secret = 'hunter1'\nsecret_file = {path:?}"),
+            "3: webhook.secret_file: is set beside webhook.secret",
+        ),
+        (
+            format!("secret_file = {path:?}\nsecret = 'hunter1'"),
+            "2: webhook.secret_file: is set beside webhook.secret",
+        ),
+        ("secret = ' hunter1'".to_owned(), "2: webhook.secret: begins or ends with a blank"),
+        ("secret = 5".to_owned(), "2: webhook.secret: is a number"),
+        ("secret_file = '/absent'".to_owned(), "2: webhook.secret_file: cannot read the secret's file"),
+    ] {
+        check_file(&format!("[webhook]\n{text}"), wrong);
+    }
 }
 
 #[test]

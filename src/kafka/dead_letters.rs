@@ -51,7 +51,8 @@ const DEFAULTS: [(&str, &str); 9] = [
 ];
 
 /// Whatever the user says: a copy stands once, and no topic comes into being by it.
-const OURS: [(&str, &str); 2] = [("enable.idempotence", "true"), ("allow.auto.create.topics", "false")];
+const OURS: [(&str, &str); 3] =
+    [("enable.idempotence", "true"), ("acks", "all"), ("allow.auto.create.topics", "false")];
 
 /// A refused record.
 #[derive(Debug, Clone)]

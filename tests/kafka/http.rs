@@ -18,13 +18,19 @@ pub(crate) struct Reply {
 
 /// Asks for a path, as the user that the services of this suite know.
 pub(crate) fn get(address: &str, path: &str) -> io::Result<Reply> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
-         x-user-id: myuser-name\r\nx-auth-token: myauth-token\r\n\r\n"
-    )?;
+    send(address, "GET", path, &[("x-user-id", "myuser-name"), ("x-auth-token", "myauth-token")], b"")
+}
+
+/// A request with these headers and this body.
+pub(crate) fn send(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> io::Result<Reply> {
+    let mut stream = begin(address, method, path, headers, body.len())?;
+    stream.write_all(body)?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
@@ -36,6 +42,40 @@ pub(crate) fn get(address: &str, path: &str) -> io::Result<Reply> {
     };
     assert_eq!(reply.header("transfer-encoding"), None, "answers have a length");
     Ok(reply)
+}
+
+/// The status of a request whose body is announced and not sent.
+pub(crate) fn send_head_of(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    length: usize,
+) -> Option<u16> {
+    let mut stream = begin(address, method, path, headers, length).ok()?;
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).ok()?;
+    std::str::from_utf8(&answer).ok()?.split(' ').nth(1)?.parse().ok()
+}
+
+fn begin(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    length: usize,
+) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    write!(stream, "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n")?;
+    if length > 0 {
+        write!(stream, "content-length: {length}\r\n")?;
+    }
+    for (name, value) in headers {
+        write!(stream, "{name}: {value}\r\n")?;
+    }
+    stream.write_all(b"\r\n")?;
+    Ok(stream)
 }
 
 impl Reply {

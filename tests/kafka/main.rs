@@ -51,3 +51,4 @@ mod standstill;
 mod stops;
 mod transactions;
 mod truncated;
+mod webhook;

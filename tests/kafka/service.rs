@@ -217,6 +217,11 @@ impl Service {
         http::get(&self.address, path).unwrap()
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// The answer to whether it is ready.
     pub(crate) fn ready(&self) -> (u16, Value) {
         let reply = self.get("/health/ready");

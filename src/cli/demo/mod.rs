@@ -59,7 +59,7 @@ impl Demo {
             send(&producer, &event, &stop)?;
         }
         producer.finish(&stop).map_err(anyhow::Error::from)?;
-        let service = Service::start(&config, listener, Durability::None);
+        let service = Service::start(&config, listener, Durability::None)?;
         if until_ready(service.status(), &stop).await? {
             say(greeting(&format!("http://{address}")))?;
         }

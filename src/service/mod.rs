@@ -3,7 +3,9 @@
 //! Owns the life of the parts. Invariant: a part that ends before it is told to
 //! ends the service with an error, so no half of it goes on alone. On a stop
 //! the reader stops reading, the aggregator applies what is on its way, and the
-//! server closes last.
+//! server closes last: a webhook that is being answered is answered.
+
+mod published;
 
 use std::collections::BTreeMap;
 use std::sync::mpsc;
@@ -61,12 +63,16 @@ impl Service {
     /// log has been read.
     ///
     /// # Errors
-    /// When the clients of Kafka cannot be made.
-    pub fn start(config: &Config, listener: TcpListener, durability: Durability) -> Self {
+    /// When the webhook's client of Kafka cannot be made.
+    pub fn start(config: &Config, listener: TcpListener, durability: Durability) -> anyhow::Result<Self> {
         let (status, ending) = (Status::default(), Ending::default());
         let (writer, reader) = tally::tally(config.limits.departments);
         let metrics = Metrics::new();
-        let api = Api::new(reader.clone(), status.clone(), metrics.clone(), now, &config.http, &config.auth);
+        let mut api =
+            Api::new(reader.clone(), status.clone(), metrics.clone(), now, &config.http, &config.auth);
+        if let Some(secret) = &config.webhook.secret {
+            api = api.with_webhook(secret.clone(), published::webhook(config)?);
+        }
         let (stop_watching, stop_serving) = (CancellationToken::new(), CancellationToken::new());
         // Whatever ends the watch ends the reader too, and with it the service.
         let stop_reading = stop_watching.child_token();
@@ -83,7 +89,7 @@ impl Service {
             stop_watching: stop_watching.clone(),
         };
         let counting = tokio::task::spawn_blocking(move || start.count());
-        Self { status, ending, counting, serving, stop_reading, stop_watching, stop_serving }
+        Ok(Self { status, ending, counting, serving, stop_reading, stop_watching, stop_serving })
     }
 
     /// What the service knows of itself.
