@@ -109,8 +109,10 @@ impl Aggregator {
     /// No more is refused: waits a moment for the copies on their way.
     pub(super) fn end_letters(&mut self) {
         let Some(sender) = &self.letters.sender else { return };
-        sender.end(Instant::now() + PATIENCE_AT_THE_END);
-        let failed = sender.counts().failed - self.letters.said;
+        let now = Instant::now();
+        sender.end(self.settings.ending.last_snapshot_by(now).min(now + PATIENCE_AT_THE_END));
+        let counts = sender.counts();
+        let failed = counts.failed - std::mem::replace(&mut self.letters.said, counts.failed);
         if failed > 0 {
             tracing::warn!(
                 topic = sender.topic(),
@@ -118,6 +120,6 @@ impl Aggregator {
                 "copies of rejected records are not in the dead-letter topic"
             );
         }
-        self.tell_of_letters();
+        self.status.dead_letters(counts.acknowledged, counts.failed);
     }
 }

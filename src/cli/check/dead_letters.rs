@@ -10,8 +10,12 @@ use crate::config::Config;
 use crate::kafka::{Connection, Inspection, OutOfSight, inspect};
 use crate::service;
 
-/// Looks at the dead-letter topic, if there is to be one, beside that of the rooms.
-pub(super) async fn look(rooms: &Inspection, config: &Config, findings: &mut Findings) -> io::Result<()> {
+/// Looks at the dead-letter topic, if there is to be one, beside that of the rooms, if that is there.
+pub(super) async fn look(
+    rooms: Option<&Inspection>,
+    config: &Config,
+    findings: &mut Findings,
+) -> io::Result<()> {
     let topic = &config.dead_letter.topic;
     if topic.is_empty() {
         return Ok(());
@@ -31,10 +35,16 @@ pub(super) async fn look(rooms: &Inspection, config: &Config, findings: &mut Fin
     }
 }
 
-fn tell(name: &str, found: &Inspection, rooms: &Inspection, findings: &mut Findings) -> io::Result<()> {
+fn tell(
+    name: &str,
+    found: &Inspection,
+    rooms: Option<&Inspection>,
+    findings: &mut Findings,
+) -> io::Result<()> {
     let records: u64 = found.partitions.iter().map(|bounds| bounds.end.records_since(bounds.begin)).sum();
     findings.fine(name, &format!("{} partitions, {records} offsets", found.partitions.len()))?;
-    if let (Some(here), Some(there)) = (found.max_message_bytes, rooms.max_message_bytes)
+    if let (Some(here), Some(there)) =
+        (found.max_message_bytes, rooms.and_then(|rooms| rooms.max_message_bytes))
         && here < there
     {
         findings.warn(

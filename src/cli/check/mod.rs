@@ -93,7 +93,8 @@ async fn kafka(config: &Config, kept: &Kept, findings: &mut Findings) -> io::Res
         }
         Err(OutOfSight::TopicAbsent) => {
             findings.fine("kafka", &format!("{servers} answers"))?;
-            findings.fail(&topic, "is not there; create it, or name another with --topic")
+            findings.fail(&topic, "is not there; create it, or name another with --topic")?;
+            dead_letters::look(None, config, findings).await
         }
         Ok(found) => {
             findings.fine("kafka", &format!("{servers} answers"))?;
@@ -103,7 +104,7 @@ async fn kafka(config: &Config, kept: &Kept, findings: &mut Findings) -> io::Res
             topic::warn_of_stop(&topic, &found, kept, findings)?;
             topic::warn_of_retention(&topic, &found, kept, config, findings)?;
             topic::warn_of_records(&topic, &found, config, findings)?;
-            dead_letters::look(&found, config, findings).await
+            dead_letters::look(Some(&found), config, findings).await
         }
     }
 }
