@@ -89,10 +89,16 @@ impl Service {
 
     /// With these rooms, and a log whose end is not reached yet.
     pub fn catching_up(stock: &[Rooms], http: &Http) -> Self {
+        Self::catching_up_as(stock, http, |api| api)
+    }
+
+    /// The same with something added to what it serves.
+    pub fn catching_up_as(stock: &[Rooms], http: &Http, add: impl FnOnce(Api) -> Api) -> Self {
         let status = Status::default();
         let tally = filled(stock);
         let api =
             Api::new(tally.clone(), status.clone(), Metrics::new(), roomtally::service::now, http, &users());
+        let api = add(api);
         let stop = CancellationToken::new();
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(TcpListener::bind(http.listen)).unwrap();
