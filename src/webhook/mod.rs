@@ -11,7 +11,7 @@
 //!
 //! | type | creation, if unknown | the update states the department | and the waiting |
 //! |---|---|---|---|
-//! | `LivechatSessionStart` | yes | if it is named | – |
+//! | `LivechatSessionStart` | yes | – | – |
 //! | `LivechatSessionQueued`, `…Taken`, `…Forwarded` | yes | always: not named is none | – |
 //! | `LivechatSession` (closed) | yes | always: not named is none | – |
 //! | `LivechatEdit`, `LeadCapture` | yes | if it is named | – |
@@ -20,9 +20,10 @@
 //!
 //! The room's department is `departmentId` beside the type, never `visitor.department`.
 //! Rocket.Chat names it with the session's types and leaves out what a room has not;
-//! with the others, and in some releases with a start, it names none ever. A created room
-//! waits, unless the last message that came with it is an agent's: an edited message, a
-//! page that was visited and a closing comment are no messages in this sense.
+//! with the others, and in some releases with a start, it names none ever. A start that
+//! comes late states nothing, so that it undoes no transfer. A created room waits, unless
+//! the last message that came with it is an agent's: an edited message, a page that was
+//! visited and a closing comment are no messages in this sense.
 
 mod payload;
 

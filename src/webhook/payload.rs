@@ -10,6 +10,8 @@ use serde_json::Value;
 /// The types that speak of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// A room has begun, which says nothing of one that is known.
+    Start,
     /// Types that name the room's department where it has one.
     Session,
     /// Types that name none, or not in every release.
@@ -78,7 +80,8 @@ impl Payload {
             | "LivechatSessionQueued"
             | "LivechatSessionTaken"
             | "LivechatSessionForwarded" => Some(Kind::Session),
-            "LivechatSessionStart" | "LivechatEdit" | "LeadCapture" => Some(Kind::Other),
+            "LivechatSessionStart" => Some(Kind::Start),
+            "LivechatEdit" | "LeadCapture" => Some(Kind::Other),
             "Message" => Some(Kind::Message),
             _ => None,
         }
@@ -103,7 +106,7 @@ impl Payload {
     /// What is stated of a known room, if anything is.
     pub(super) fn updated(&self, kind: Kind) -> Option<Vec<u8>> {
         let none = (kind == Kind::Session).then_some(&Value::Null);
-        let department = self.department.as_ref().or(none);
+        let department = self.department.as_ref().filter(|_| kind != Kind::Start).or(none);
         let answered = if kind == Kind::Message { self.is_answered() } else { None };
         let waiting = answered.map(|answered| if answered { Value::Null } else { Value::Bool(true) });
         if department.is_none() && waiting.is_none() {

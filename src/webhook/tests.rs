@@ -72,8 +72,10 @@ fn types_of_a_session_state_the_department_and_one_that_is_not_named_is_none() {
 }
 
 #[test]
-fn other_types_state_the_department_only_where_they_name_it() {
-    for kind in ["LivechatSessionStart", "LivechatEdit", "LeadCapture", "Message"] {
+fn other_types_state_the_department_only_where_they_name_it_and_a_start_never() {
+    check("LivechatSessionStart", r#","departmentId":"A""#, WAITS_IN_A, None);
+    check("LivechatSessionStart", "", WAITS, None);
+    for kind in ["LivechatEdit", "LeadCapture", "Message"] {
         check(kind, r#","departmentId":"A""#, WAITS_IN_A, Some(IN_A));
         check(kind, "", WAITS, None);
     }

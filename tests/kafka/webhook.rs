@@ -127,10 +127,15 @@ fn a_room_begins_to_be_known_by_any_type_and_repeats_count_once() {
     }
     service.agrees_with(&Model::of(&expected));
 
-    // A start that comes again after the agent's answer undoes neither it nor the room.
+    // What comes late undoes nothing: a start behind a message, behind its answer and behind a transfer.
     takes(&service, &payload("Message", "Message", &by_agent()));
     takes(&service, &payload("Message", "LivechatSessionStart", &a));
-    expected.push(room("Message", Some("A"), false));
+    expected.push(room("Message", None, false));
+    service.agrees_with(&Model::of(&expected));
+    takes(&service, &payload("Message", "LivechatSessionTaken", &a));
+    takes(&service, &payload("LivechatEdit", "LivechatSessionForwarded", &json!({"departmentId": "B"})));
+    takes(&service, &payload("LivechatEdit", "LivechatSessionStart", &a));
+    expected.extend([room("Message", Some("A"), false), room("LivechatEdit", Some("B"), true)]);
     service.agrees_with(&Model::of(&expected));
     service.ends();
 }
