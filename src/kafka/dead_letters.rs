@@ -32,8 +32,8 @@ const OFFSET: &str = "roomtally-offset";
 /// What a copy has beside the headers of the record.
 const ADDED: [&str; 4] = [REASON, TOPIC, PARTITION, OFFSET];
 
-/// How copies go out where the user does not say otherwise. What waits is bounded, to
-/// some thousand records and 64 MiB, the largest that one record may be configured to
+/// How copies go out where the user does not say otherwise. What waits is bounded, to a
+/// hundred thousand records and 64 MiB, the largest that one may be configured to
 /// be. The client itself refuses none for its size, since the topic's own limit decides;
 /// and they are packed, for a record that came packed is to fit again. A large one goes
 /// by itself, since a topic that refuses it refuses all that it is sent with. A topic that
@@ -42,10 +42,10 @@ const DEFAULTS: [(&str, &str); 9] = [
     ("linger.ms", "20"),
     ("partitioner", "murmur2_random"),
     ("compression.codec", "lz4"),
-    ("queue.buffering.max.messages", "10000"),
+    ("queue.buffering.max.messages", "100000"),
     ("queue.buffering.max.kbytes", "65536"),
     ("message.max.bytes", "1000000000"),
-    ("batch.size", "16384"),
+    ("batch.size", "65536"),
     ("topic.metadata.propagation.max.ms", "10000"),
     ("message.timeout.ms", "300000"),
 ];
