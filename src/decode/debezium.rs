@@ -4,12 +4,10 @@
 //! ("Debezium connector for MongoDB", change events). `after: null` on an update is
 //! no deletion: with `capture.mode=change_streams` every update is so.
 
-use crate::decode::document::{self, Said};
-use crate::decode::fields::{Fields, RoomFields, present};
+use crate::decode::captured::Captured;
+use crate::decode::fields::Fields;
 use crate::decode::json::Json;
-use crate::decode::update::Description;
 use crate::decode::{Decoded, Ignored, Reading, RejectReason};
-use crate::room::{Change, RoomChange};
 
 /// Reads the envelope with this operation.
 pub(super) fn decode<'a>(
@@ -21,30 +19,14 @@ pub(super) fn decode<'a>(
         return Ok(Decoded::Ignored(Ignored::OtherCollection));
     }
     let Json::Text(op) = op else { return Ok(Decoded::Ignored(Ignored::OtherOperation)) };
+    let Fields { before, after, update, .. } = *fields;
+    let captured = Captured { id: None, document: after, before, description: update };
     match op {
-        _ if op.is("c") || op.is("r") => written(fields, Said::Whole, reading),
-        _ if op.is("u") && present(fields.after).is_some() => written(fields, Said::LookedUp, reading),
-        _ if op.is("u") => {
-            let description = Description::open(fields.update, reading)?;
-            let room = document(fields.before, reading)?.room(reading)?;
-            Ok(Decoded::Change(RoomChange { room, change: description.change(reading)? }))
-        }
-        _ if op.is("d") => {
-            let room = document(fields.before, reading)?.room(reading)?;
-            Ok(Decoded::Change(RoomChange { room, change: Change::Removed }))
-        }
+        _ if op.is("c") || op.is("r") => captured.written(reading),
+        _ if op.is("u") => captured.updated(reading),
+        _ if op.is("d") => captured.removed(reading),
         _ => Ok(Decoded::Ignored(Ignored::OtherOperation)),
     }
-}
-
-/// The document as it is behind the event.
-fn written<'a>(fields: &Fields<'a>, said: Said, reading: &Reading<'a>) -> Result<Decoded<'a>, RejectReason> {
-    document::decode(&document(fields.after, reading)?, said, reading)
-}
-
-/// What a document says of its room; nothing if it is null.
-fn document<'a>(document: Option<Json<'a>>, reading: &Reading<'a>) -> Result<RoomFields<'a>, RejectReason> {
-    Ok(reading.object(document)?.map_or_else(RoomFields::default, |document| Fields::of(document).room))
 }
 
 #[cfg(test)]
@@ -73,6 +55,10 @@ mod tests {
             ),
             (r#"{"op":"u","after":null,"updateDescription":null}"#, "k updated None None None"),
             (r#"{"op":"u","after":"null"}"#, "k updated None None None"),
+            (
+                r#"{"op":"u","after":"null","updateDescription":{"removedFields":["departmentId"]}}"#,
+                "k updated None Some(None) None",
+            ),
             (r#"{"op":"u"}"#, "k updated None None None"),
             (r#"{"op":"d","before":null,"after":null}"#, "k removed"),
             (r#"{"op":"d","before":"{\"_id\":\"r\",\"ts\":\"rubbish\"}"}"#, "r removed"),

@@ -7,11 +7,12 @@
 //!
 //! ```text
 //! value ── string? opened ── wrapper? unwrapped ── event          native
-//!                                               ├─ operationType  mongodb   ─┬─ document
-//!                                               ├─ op, no _id     debezium  ─┴─ update
+//!                                               ├─ operationType  mongodb   ─┬─ captured ─┬─ document
+//!                                               ├─ op, no _id     debezium  ─┘            └─ update
 //!                                               └─ else           document
 //! ```
 
+mod captured;
 mod date;
 mod debezium;
 mod document;

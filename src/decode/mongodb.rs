@@ -3,12 +3,10 @@
 //! Owns its operations. The fields are those that MongoDB's manual lists ("Change
 //! events"). Its `_id` is a resume token and names no room; `documentKey` does.
 
-use crate::decode::document::{self, Said};
-use crate::decode::fields::{Fields, RoomFields, present};
+use crate::decode::captured::Captured;
+use crate::decode::fields::{Fields, present};
 use crate::decode::json::Json;
-use crate::decode::update::Description;
 use crate::decode::{Decoded, Ignored, Reading, RejectReason};
-use crate::room::{Change, RoomChange};
 
 /// Reads the event of this operation.
 pub(super) fn decode<'a>(
@@ -20,34 +18,20 @@ pub(super) fn decode<'a>(
         return Ok(Decoded::Ignored(Ignored::OtherCollection));
     }
     let Json::Text(operation) = operation else { return Ok(Decoded::Ignored(Ignored::OtherOperation)) };
-    let has_document = present(fields.full_document).is_some();
-    match operation {
-        _ if operation.is("insert") || operation.is("replace") => {
-            document::decode(&document(fields, reading)?, Said::Whole, reading)
-        }
-        _ if operation.is("update") && has_document => {
-            document::decode(&document(fields, reading)?, Said::LookedUp, reading)
-        }
-        _ if operation.is("update") => {
-            let description = Description::open(fields.update, reading)?;
-            let room = document(fields, reading)?.room(reading)?;
-            Ok(Decoded::Change(RoomChange { room, change: description.change(reading)? }))
-        }
-        _ if operation.is("delete") => {
-            let room = document(fields, reading)?.room(reading)?;
-            Ok(Decoded::Change(RoomChange { room, change: Change::Removed }))
-        }
-        _ => Ok(Decoded::Ignored(Ignored::OtherOperation)),
-    }
-}
-
-/// What the document says of its room, under the id of its key.
-fn document<'a>(fields: &Fields<'a>, reading: &Reading<'a>) -> Result<RoomFields<'a>, RejectReason> {
+    let read: fn(&Captured<'a>, &Reading<'a>) -> Result<Decoded<'a>, RejectReason> = match operation {
+        _ if operation.is("insert") || operation.is("replace") => Captured::written,
+        _ if operation.is("update") => Captured::updated,
+        _ if operation.is("delete") => Captured::removed,
+        _ => return Ok(Decoded::Ignored(Ignored::OtherOperation)),
+    };
     let key = reading.object(fields.document_key)?;
-    let key = key.and_then(|key| present(Fields::of(key).room.id));
-    let document = reading.object(fields.full_document)?;
-    let document = document.map_or_else(RoomFields::default, |document| Fields::of(document).room);
-    Ok(RoomFields { id: key.or(document.id), ..document })
+    let captured = Captured {
+        id: key.and_then(|key| present(Fields::of(key).room.id)),
+        document: fields.full_document,
+        before: None,
+        description: fields.update,
+    };
+    read(&captured, reading)
 }
 
 #[cfg(test)]
@@ -84,6 +68,10 @@ mod tests {
             "r updated None Some(None) Some(true)",
         );
         event(r#""operationType":"update""#, "r updated None None None");
+        event(
+            r#""operationType":"update","fullDocument":"null","updateDescription":{"updatedFields":{"departmentId":"d"}}"#,
+            r#"r updated None Some(Some("d")) None"#,
+        );
         event(r#""operationType":"delete""#, "r removed");
         event(r#""operationType":"insert","fullDocument":{"t":"d"}"#, "r of another type");
     }
