@@ -40,6 +40,9 @@ pub mod config;
 pub mod telemetry;
 
 #[cfg(feature = "service")]
+pub mod auth;
+
+#[cfg(feature = "service")]
 pub mod api;
 
 #[cfg(feature = "service")]

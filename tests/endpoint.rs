@@ -599,6 +599,57 @@ fn both_credentials_are_needed_once_and_right() {
 }
 
 #[test]
+fn an_address_has_so_many_failed_sign_ins_a_minute_and_right_ones_pass() {
+    let http = Http { trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()], ..settings() };
+    let service = Service::with(&STOCK, &http);
+    let ask = |credentials: &str, address: &str| {
+        let headers = format!("{credentials}X-Forwarded-For: {address}\r\n");
+        service.request(&format!("GET {PATH}?{EVER}"), &headers)
+    };
+    let wrong = "X-User-Id: myuser-name\r\nX-Auth-Token: guess\r\n";
+    for failure in 0..100 {
+        check(&ask(wrong, "192.0.2.1"), 401, "", &format!("failure {failure}"));
+    }
+    for (credentials, address, status) in [
+        (wrong, "192.0.2.1", 429),
+        ("", "192.0.2.1", 429),
+        (CREDENTIALS, "192.0.2.1", 200),
+        ("X-User-Id: two-tokens\r\nX-Auth-Token: myauth-token\r\n", "192.0.2.1", 403),
+        (wrong, "192.0.2.2", 401),
+        ("", "192.0.2.2", 401),
+    ] {
+        assert_eq!(ask(credentials, address).status, status, "{credentials}{address}");
+    }
+    let answer = ask(wrong, "192.0.2.1");
+    let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait), "{answer:?}");
+    let body = format!(
+        r#"{{"success":false,"error":"Error, too many requests. Please slow down. You must wait {wait} seconds before trying this endpoint again. [error-too-many-requests]"}}"#
+    );
+    check(&answer, 429, &body, "over the limit");
+    let reset: i64 = answer.header("x-ratelimit-reset").unwrap().parse().unwrap();
+    let left = reset - roomtally::service::now().as_millis();
+    assert!((0..=60_000).contains(&left), "{left}");
+    let fixed = ["x-ratelimit-limit: 100", "x-ratelimit-remaining: 0"].map(str::to_owned);
+    let told = ["retry-after", "x-ratelimit-reset"];
+    let headers = answer.own_headers().into_iter();
+    let headers: Vec<_> = headers.filter(|line| !told.iter().any(|name| line.starts_with(name))).collect();
+    let expected: Vec<_> = JSON_HEADERS.map(str::to_owned).into_iter().chain(fixed).collect();
+    assert_eq!(headers, expected);
+}
+
+#[test]
+fn nobody_but_a_trusted_proxy_says_where_a_request_comes_from() {
+    let service = Service::ready(&STOCK);
+    let ask = |address: u8| {
+        let headers = format!("X-User-Id: a\r\nX-Auth-Token: b\r\nX-Forwarded-For: 192.0.2.{address}\r\n");
+        service.request(&format!("GET {PATH}?{EVER}"), &headers).status
+    };
+    let refused: Vec<_> = (0..101).map(ask).collect();
+    assert_eq!(refused, [vec![401; 100], vec![429]].concat());
+}
+
+#[test]
 fn the_body_of_a_401_can_be_that_of_upstream() {
     let http = Http { unauthorized_body: UnauthorizedBody::Json, ..settings() };
     let answer = Service::with(&STOCK, &http).request(&format!("GET {PATH}?{EVER}"), "");

@@ -29,7 +29,9 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ),
     // Its events are decoded as the service decodes them.
     ("webhook", &["room", "decode"]),
-    ("api", &["tally", "status", "room", "log", "config", "telemetry", "webhook"]),
+    // What is configured, and the series of what a server was asked.
+    ("auth", &["config", "telemetry"]),
+    ("api", &["auth", "tally", "status", "room", "log", "config", "telemetry", "webhook"]),
     ("config", &["room"]),
     // The names in the metrics.
     ("telemetry", &["config", "status", "tally", "room", "log", "decode"]),
@@ -51,6 +53,7 @@ const EVERYTHING: &[&str] = &[
     "kafka",
     "aggregator",
     "webhook",
+    "auth",
     "api",
     "config",
     "telemetry",

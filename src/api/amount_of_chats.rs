@@ -13,6 +13,8 @@ use serde::{Serialize, Serializer};
 
 use crate::tally::{Question, Row};
 
+use super::credentials;
+use super::peer::Peer;
 use super::query::Query;
 use super::refusal::Refusal;
 use super::{Api, JSON, NO_CACHE, NO_STORE, to_json};
@@ -54,8 +56,8 @@ impl From<Row> for Department {
 
 /// Answers the question of a request that has come this far.
 pub(super) async fn answer(State(api): State<Api>, request: Request) -> Result<Response, Refusal> {
-    let api = &api.0;
-    api.credentials.check(request.headers(), api.unauthorized_body)?;
+    let (api, peer) = (&api.0, Peer::of(&request));
+    credentials::check(request.headers(), peer, api).await?;
     let query = Query::read(request.uri().query().unwrap_or_default())?;
     let as_of = api.status.complete_as_of().ok_or(Refusal::Unavailable)?;
     let rows = api.tally.count(&Question {

@@ -11,6 +11,7 @@ mod credentials;
 mod health;
 mod metrics;
 mod page;
+mod peer;
 mod query;
 mod refusal;
 mod server;
@@ -25,8 +26,10 @@ use axum::http::{HeaderName, Method, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
+use ipnet::IpNet;
 use serde::Serialize;
 
+use crate::auth::Authenticator;
 use crate::config::{Auth, Http, TokenHash, UnauthorizedBody};
 use crate::room::Timestamp;
 use crate::status::Status;
@@ -35,7 +38,6 @@ use crate::telemetry::metrics::Metrics;
 use crate::webhook::Webhook;
 
 use cors::Cors;
-use credentials::Credentials;
 use page::Limits;
 use refusal::Refusal;
 
@@ -52,7 +54,8 @@ struct Shared {
     status: Status,
     metrics: Metrics,
     now: fn() -> Timestamp,
-    credentials: Credentials,
+    authenticator: Authenticator,
+    trusted_proxies: Vec<IpNet>,
     cors: Cors,
     limits: Limits,
     unauthorized_body: UnauthorizedBody,
@@ -76,9 +79,10 @@ impl Api {
         let shared = Shared {
             tally,
             status,
+            authenticator: Authenticator::new(auth, &metrics),
             metrics,
             now,
-            credentials: Credentials::new(auth),
+            trusted_proxies: http.trusted_proxies.clone(),
             cors: Cors::new(&http.cors_origins),
             limits: Limits::new(http),
             unauthorized_body: http.unauthorized_body,

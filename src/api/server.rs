@@ -9,7 +9,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::middleware::AddExtension;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -18,10 +19,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::Layer as _;
 
 use crate::telemetry::metrics::Metrics;
 
 use super::Api;
+use super::peer::Peer;
 
 /// How long a request's head may take, and how long a connection may idle: a
 /// client that sends nothing must not hold one of the connections for ever.
@@ -71,8 +74,9 @@ impl Server {
         // The semaphore is never closed, so the loop ends only with its task.
         while let Ok(place) = Arc::clone(&self.places).acquire_owned().await {
             match listener.accept().await {
-                Ok((stream, _)) => {
-                    let talk = converse(stream, self.router.clone(), self.stop.clone(), place);
+                Ok((stream, address)) => {
+                    let service = Extension(Peer(address.ip())).layer(self.router.clone());
+                    let talk = converse(stream, service, self.stop.clone(), place);
                     self.tasks.spawn(talk);
                 }
                 Err(error) if is_of_one_connection(&error) => {}
@@ -86,14 +90,19 @@ impl Server {
 }
 
 /// Serves one connection to its end and then gives its place back.
-async fn converse(stream: TcpStream, router: Router, stop: CancellationToken, place: OwnedSemaphorePermit) {
+async fn converse(
+    stream: TcpStream,
+    service: AddExtension<Router, Peer>,
+    stop: CancellationToken,
+    place: OwnedSemaphorePermit,
+) {
     // Without it a small answer may wait for the acknowledgement of the last.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection keeps its delay");
     }
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use super::key::{Key, Kind, Section};
 use super::settings::UnauthorizedBody;
-use super::{dead_letter, log, syntax, webhook};
+use super::{auth, dead_letter, log, syntax, webhook};
 
 /// The largest whole number that every JSON client reads exactly, 2^53.
-const COUNT_MAX: u64 = 1 << 53;
+pub(super) const COUNT_MAX: u64 = 1 << 53;
 /// A hundred years: far enough for anyone, and no sum with it overflows.
 const DURATION_MAX: Duration = Duration::from_hours(36_500 * 24);
 /// Each department costs memory for its counters.
@@ -108,6 +108,19 @@ pub(super) const KEYS: &[Key] = &[
               process may have open.",
     },
     Key {
+        path: "http.trusted_proxies",
+        kind: Kind::List {
+            form: "a list of IP addresses and networks, such as [\"127.0.0.1\", \"10.0.0.0/8\"]",
+            read: |text| syntax::network(text).map(|network| network.to_string()),
+            store: |c, v| c.http.trusted_proxies = v.iter().filter_map(|text| text.parse().ok()).collect(),
+        },
+        default: "[]",
+        flag: None,
+        doc: "Reverse proxies in front of the service. A request from one of them comes from the \
+              last address in its X-Forwarded-For that is none of them; without an entry, \
+              everybody behind a proxy counts as one address when failed sign-ins are limited.",
+    },
+    Key {
         path: "kafka.bootstrap_servers",
         kind: Kind::Text {
             form: "host:port, several with commas between them, such as \"localhost:9092\"",
@@ -201,23 +214,13 @@ pub(super) const KEYS: &[Key] = &[
         flag: None,
         doc: "Generations of snapshots to keep, beside those that they build upon.",
     },
-    Key {
-        path: "auth.mode",
-        kind: Kind::Text { form: "\"tokens\"", store: |_, t| syntax::auth_mode(t) },
-        default: r#""tokens""#,
-        flag: None,
-        doc: "How users are known. \"tokens\": by the entries of `auth.users`. It is the only \
-              mode of this version.",
-    },
-    Key {
-        path: "auth.users",
-        kind: Kind::Users,
-        default: "[]",
-        flag: None,
-        doc: "The users, one entry per token; several entries may have the same id. Without an \
-              entry nobody gets an answer. `roomtally token USER_ID` makes a token and prints its \
-              entry. In the environment: a TOML list of tables, which replaces that of the file.",
-    },
+    auth::MODE,
+    auth::URL,
+    auth::CACHE_TTL,
+    auth::TIMEOUT,
+    auth::CALLS_PER_MINUTE,
+    auth::FAILURES_PER_MINUTE,
+    auth::USERS,
     Key {
         path: "limits.departments",
         kind: Kind::Count {

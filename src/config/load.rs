@@ -11,7 +11,7 @@ use super::keys::find;
 use super::mistake::{Layer, Mistake, Mistakes};
 use super::secret::Property;
 use super::settings::Config;
-use super::{dead_letter, env, file};
+use super::{auth, dead_letter, env, file};
 
 /// Where values can come from besides the built-in defaults.
 ///
@@ -90,6 +90,7 @@ pub fn load(sources: &Sources<'_>) -> Result<Loaded, Mistakes> {
     for (path, value) in &sources.flags {
         apply_flag(path, value, &mut draft);
     }
+    auth::check(&mut draft);
     dead_letter::check(&mut draft);
     if let Some(check) = sources.client_check {
         draft.check_client(check);

@@ -20,6 +20,7 @@
 //! new field in `settings`.
 
 mod annotated;
+mod auth;
 mod dead_letter;
 mod draft;
 mod env;
@@ -49,5 +50,6 @@ pub use mistake::{Layer, Mistake, Mistakes};
 pub use reference::reference;
 pub use secret::{Property, TokenHash};
 pub use settings::{
-    Auth, Config, DeadLetter, Http, Kafka, Limits, Log, LogFormat, Snapshot, UnauthorizedBody, User, Webhook,
+    Auth, AuthMode, Config, DeadLetter, Http, Kafka, Limits, Log, LogFormat, Snapshot, UnauthorizedBody,
+    User, Webhook,
 };

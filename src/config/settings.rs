@@ -9,6 +9,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+use url::Url;
+
 use super::draft::Draft;
 use super::secret::{Property, TokenHash};
 
@@ -52,6 +55,8 @@ pub struct Http {
     pub allow_infinite_count: bool,
     /// Connections open at one time; at least 1.
     pub max_connections: u64,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// Body of a 401.
@@ -94,8 +99,31 @@ pub struct Snapshot {
 /// `[auth]`: who may ask.
 #[derive(Debug, Clone, Default)]
 pub struct Auth {
-    /// One entry per token; several may have the same id.
+    /// How users are known.
+    pub mode: AuthMode,
+    /// One entry per token; several may have the same id. Empty unless the mode is
+    /// [`AuthMode::Tokens`].
     pub users: Vec<User>,
+    /// Where the Rocket.Chat server is; there if the mode is [`AuthMode::RocketChat`].
+    pub url: Option<Url>,
+    /// How long a verdict of the server's holds.
+    pub cache_ttl: Duration,
+    /// How long the server may take for an answer.
+    pub timeout: Duration,
+    /// How often the server is asked about credentials in any one minute, at most.
+    pub calls_per_minute: usize,
+    /// Failed sign-ins of one address in one minute before it is told to wait.
+    pub failures_per_minute: u64,
+}
+
+/// How users are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AuthMode {
+    /// By the entries of `auth.users`.
+    #[default]
+    Tokens,
+    /// By a Rocket.Chat server.
+    RocketChat,
 }
 
 /// One token of one user.
@@ -173,6 +201,7 @@ impl Config {
                 upper_count_limit: 0,
                 allow_infinite_count: false,
                 max_connections: 0,
+                trusted_proxies: Vec::new(),
             },
             kafka: Kafka::default(),
             snapshot: Snapshot::default(),

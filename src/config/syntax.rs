@@ -3,8 +3,11 @@
 //! Owns one reader per form. Invariant: what a reader accepts needs no second
 //! look where it is used.
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+
+use ipnet::IpNet;
+use url::Url;
 
 use super::mistake::Problem;
 use crate::room::Timestamp;
@@ -32,17 +35,6 @@ pub(super) fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, Pr
         .find(|(word, _)| *word == text)
         .map(|(_, meaning)| *meaning)
         .ok_or_else(|| Problem::new(format!("{text:?} is not a choice")))
-}
-
-/// How users are known; this version knows one way.
-pub(super) fn auth_mode(text: &str) -> Result<(), Problem> {
-    if text == "rocketchat" {
-        return Err(Problem::new("\"rocketchat\" is not in this version").remedy(
-            "write \"tokens\" and list the users under [[auth.users]]; \
-             the token hashes of a Rocket.Chat server can be copied as they are",
-        ));
-    }
-    choice(text, &[("tokens", ())])
 }
 
 /// `IP:port`, or `localhost:port` for 127.0.0.1.
@@ -136,6 +128,34 @@ pub(super) fn origin(text: &str) -> Result<String, Problem> {
         return Err(wrong("has no proper port"));
     }
     Ok(text.to_ascii_lowercase())
+}
+
+/// The address of a server over HTTP, perhaps with a path in front of all of its own. It
+/// ends with a slash, so that paths can be joined to it.
+pub(super) fn base_url(text: &str) -> Result<Url, Problem> {
+    if text.contains('@') {
+        // Not repeated: there may be a password in it.
+        return Err(Problem::new("has a user or a password in it"));
+    }
+    let wrong = |why: &str| Problem::new(format!("{text:?} {why}"));
+    let mut url = Url::parse(text).map_err(|fault| wrong(&format!("is no URL: {fault}")))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err(wrong("is no http:// or https:// address"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong("has a query or a fragment, and an address has none"));
+    }
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
+}
+
+/// An IP address, or a network of them as address/prefix.
+pub(super) fn network(text: &str) -> Result<IpNet, Problem> {
+    let address = |text: &str| text.parse::<IpAddr>().ok().map(IpNet::from);
+    let network = text.parse::<IpNet>().ok().or_else(|| address(text));
+    network.ok_or_else(|| Problem::new(format!("{text:?} is neither an IP address nor a network")))
 }
 
 /// A name, an IPv4 address, or an IPv6 address in brackets.
@@ -251,9 +271,43 @@ mod tests {
     }
 
     #[test]
-    fn the_rocketchat_mode_is_told_to_be_missing_in_this_version() {
-        check(auth_mode, "tokens", Ok(()));
-        check(auth_mode, "rocketchat", Err("\"rocketchat\" is not in this version"));
-        check(auth_mode, "token", Err("\"token\" is not a choice"));
+    fn a_servers_address_has_no_more_than_scheme_host_port_and_path() {
+        let address = |text: &str| base_url(text).map(String::from);
+        for (text, url) in [
+            ("https://chat.example.org", "https://chat.example.org/"),
+            ("HTTP://localhost:3000/chat", "http://localhost:3000/chat/"),
+            ("http://[::1]:3000/a/b/", "http://[::1]:3000/a/b/"),
+        ] {
+            check(address, text, Ok(url.to_owned()));
+        }
+        for (text, why) in [
+            ("", "is no URL: relative URL without a base"),
+            ("chat.example.org", "is no URL: relative URL without a base"),
+            ("ftp://chat.example.org", "is no http:// or https:// address"),
+            ("https://", "is no URL: empty host"),
+            ("https://a/?b", "has a query or a fragment, and an address has none"),
+            ("https://a/#b", "has a query or a fragment, and an address has none"),
+        ] {
+            check(address, text, Err(&format!("{text:?} {why}")));
+        }
+        for text in ["https://me:hunter2@a", "ftp://me:hunter2@a", "https://me:hunter2@"] {
+            check(address, text, Err("has a user or a password in it"));
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_an_address_or_a_network() {
+        let shown = |text: &str| network(text).map(|network| network.to_string());
+        for (text, expected) in [
+            ("127.0.0.1", "127.0.0.1/32"),
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("::1", "::1/128"),
+            ("fd00::/8", "fd00::/8"),
+        ] {
+            check(shown, text, Ok(expected.to_owned()));
+        }
+        for text in ["", "proxy", "10.0.0.0/33", "127.0.0.1:80", "*"] {
+            check(shown, text, Err(&format!("{text:?} is neither an IP address nor a network")));
+        }
     }
 }

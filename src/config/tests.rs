@@ -314,7 +314,8 @@ fn a_value_outside_its_range_is_a_mistake() {
         ("[limits]\nrecord_bytes = 1.5", "2: limits.record_bytes: 1.5 has no unit"),
         ("[limits]\nmax_future = '36501d'", "2: limits.max_future: 36501d is out of range"),
         ("[limits]\noldest = 2000-01-01T00:00:00Z", "2: limits.oldest: is a date without quotes"),
-        ("[auth]\nmode = 'rocketchat'", "2: auth.mode: \"rocketchat\" is not in this version"),
+        ("[auth]\nmode = 'ldap'", "2: auth.mode: \"ldap\" is not a choice"),
+        ("[auth]\nurl = 'chat'", "2: auth.url: \"chat\" is no URL"),
     ] {
         check_file(text, wrong);
     }
@@ -376,6 +377,18 @@ fn the_webhooks_secret_comes_by_either_name_and_is_never_shown() {
     ] {
         check_file(&format!("[webhook]\n{text}"), wrong);
     }
+}
+
+#[test]
+fn keys_that_do_not_go_together_are_a_mistake() {
+    let alone = given().file("[auth]\nmode = 'rocketchat'");
+    check(&alone, "default: auth.url: is missing, and the mode \"rocketchat\" needs it");
+    let server = "[auth]\nmode = 'rocketchat'\nurl = 'https://a/chat'";
+    let users = format!("{server}\n[[auth.users]]\nid = 'a'\ntoken_hash = '{HASH}'");
+    check_file(&users, "4: auth.users: is given beside the mode \"rocketchat\"");
+    let config = given().file(server).config();
+    assert_eq!(config.auth.mode, AuthMode::RocketChat);
+    assert_eq!(config.auth.url.map(String::from).as_deref(), Some("https://a/chat/"));
 }
 
 #[test]

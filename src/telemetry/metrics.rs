@@ -19,6 +19,8 @@ use crate::room::Timestamp;
 use crate::status::{DeadLetterCounts, Status};
 use crate::tally::TallyReader;
 
+use super::sign_in::SignInCalls;
+
 const BUILD_INFO: &str = "roomtally_build_info";
 const EVENTS: &str = "roomtally_events_total";
 const REJECTED: &str = "roomtally_rejected_total";
@@ -43,7 +45,7 @@ const HTTP_IN_FLIGHT: &str = "roomtally_http_requests_in_flight";
 const BUCKETS_SECONDS: [f64; 14] =
     [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
+pub(super) const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
 
 /// The recorder of what happens; clones share it.
 #[derive(Clone)]
@@ -124,6 +126,12 @@ impl Metrics {
     /// Such requests will come: their series is there from the first scrape on.
     pub fn announce(&self, method: &'static str, route: &'static str, status: u16) {
         self.with_durations((method, route, status), |_| {});
+    }
+
+    /// What the Rocket.Chat server is asked about credentials; the series are there from
+    /// the first scrape on.
+    pub fn sign_in_calls(&self) -> SignInCalls {
+        SignInCalls::of(&self.0.recorder)
     }
 
     fn with_durations(&self, labels: RequestLabels, then: impl FnOnce(&Histogram)) {

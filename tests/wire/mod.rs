@@ -12,7 +12,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use roomtally::api::{Api, serve};
-use roomtally::config::{Auth, Http, TokenHash, UnauthorizedBody, User};
+use roomtally::config::{Auth, Config, Http, TokenHash, UnauthorizedBody, User};
 use roomtally::log::{NextOffset, Partition, Positions};
 use roomtally::room::{Change, DepartmentId, RoomChange, RoomId, Timestamp};
 use roomtally::status::{Ends, KafkaState, Status};
@@ -62,6 +62,7 @@ pub fn settings() -> Http {
         upper_count_limit: 100,
         allow_infinite_count: true,
         max_connections: 1024,
+        trusted_proxies: Vec::new(),
     }
 }
 
@@ -87,6 +88,13 @@ impl Service {
         service
     }
 
+    /// The same for other users.
+    pub fn of_users(stock: &[Rooms], http: &Http, auth: &Auth) -> Self {
+        let service = Self::start(stock, http, auth, |api| api);
+        service.complete();
+        service
+    }
+
     /// With these rooms, and a log whose end is not reached yet.
     pub fn catching_up(stock: &[Rooms], http: &Http) -> Self {
         Self::catching_up_as(stock, http, |api| api)
@@ -94,13 +102,19 @@ impl Service {
 
     /// The same with something added to what it serves.
     pub fn catching_up_as(stock: &[Rooms], http: &Http, add: impl FnOnce(Api) -> Api) -> Self {
-        let status = Status::default();
+        Self::start(stock, http, &users(), add)
+    }
+
+    fn start(stock: &[Rooms], http: &Http, auth: &Auth, add: impl FnOnce(Api) -> Api) -> Self {
+        let (status, metrics) = (Status::default(), Metrics::new());
         let tally = filled(stock);
-        let api =
-            Api::new(tally.clone(), status.clone(), Metrics::new(), roomtally::service::now, http, &users());
-        let api = add(api);
+        let now = roomtally::service::now;
         let stop = CancellationToken::new();
         let runtime = Runtime::new().unwrap();
+        // Whatever the service begins belongs to the runtime that it runs on.
+        let entered = runtime.enter();
+        let api = add(Api::new(tally.clone(), status.clone(), metrics, now, http, auth));
+        drop(entered);
         let listener = runtime.block_on(TcpListener::bind(http.listen)).unwrap();
         let addr = listener.local_addr().unwrap();
         let server = runtime.spawn(serve(listener, api, stop.clone()));
@@ -142,6 +156,14 @@ impl Service {
         let stream = TcpStream::connect(self.addr).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         Connection { stream, unread: Vec::new() }
+    }
+
+    /// How many requests are being answered beside the one that asks.
+    #[track_caller]
+    pub fn in_flight(&self) -> usize {
+        let metrics = self.request("GET /metrics", "").body;
+        let line = metrics.lines().find_map(|line| line.strip_prefix("roomtally_http_requests_in_flight "));
+        line.and_then(|number| number.parse::<usize>().ok()).expect("the gauge") - 1
     }
 
     /// Tells the server to stop without waiting for it.
@@ -200,7 +222,7 @@ fn users() -> Auth {
         user("two-tokens", OTHER_TOKEN, &manager),
         user("ünï", ACCENTED_TOKEN, &manager),
     ];
-    Auth { users }
+    Auth { users, ..Config::default().auth }
 }
 
 /// An open connection.

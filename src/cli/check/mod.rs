@@ -1,5 +1,6 @@
 //! `roomtally check`: everything a start needs, looked at one by one.
 
+mod auth;
 mod data_directory;
 mod dead_letters;
 mod topic;
@@ -66,18 +67,14 @@ impl Check {
         let config = loaded.config;
         let mut findings = Findings::default();
         findings.fine("configuration", "every key is known and valid")?;
-        if config.auth.users.is_empty() {
-            findings.warn(
-                "auth",
-                "no user is configured, so every question is refused with 401; see `roomtally token`",
-            )?;
-        }
+        auth::warn_of_configuration(&config.auth, &mut findings)?;
         if self.offline {
             return Ok(());
         }
         let kept = Kept::of(&config.snapshot.dir);
         kafka(&config, &kept, &mut findings).await?;
         kept.tell(&config, &mut findings)?;
+        auth::reach_server(&config.auth, &mut findings).await?;
         address(config.http.listen, &mut findings).await?;
         if findings.failed { Err(Failure::Said) } else { Ok(()) }
     }

@@ -1,0 +1,220 @@
+//! Users known by a Rocket.Chat server.
+//!
+//! Owns when the server is asked, and what is answered while it cannot be. Invariants: a
+//! credential is asked about once at a time, however many requests carry it; it is asked
+//! on behalf of nobody in particular, so it ends well when the request that began it is
+//! gone; and what the server does not decide, nobody decides.
+//!
+//! ```text
+//! credentials ── verdicts ── holds ───────────────────────────────▶ verdict
+//!                    └─ over, nothing ── budget ── flight ── upstream ─┘
+//! ```
+
+mod budget;
+mod upstream;
+mod verdicts;
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use tokio::sync::watch;
+
+use crate::auth::failures::Client;
+use crate::auth::{Credentials, Verdict};
+use crate::config::Auth;
+use crate::telemetry::{Sampler, SignInCalls};
+
+use budget::{Budget, NoCall, Purpose};
+use upstream::Headers;
+use verdicts::{Key, Remembered, Verdicts};
+
+pub use upstream::{Me, NoAnswer, Upstream};
+
+/// Longer user ids and tokens are nobody's: Rocket.Chat's have 17 and 43 letters.
+const USER_ID_BYTES_MAX: usize = 128;
+const TOKEN_BYTES_MAX: usize = 4_096;
+
+/// Nobody can say whose credentials they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Undecided {
+    /// How long it may take until somebody can; none if nobody was asked because the
+    /// caller is not to ask.
+    pub(super) wait: Option<Duration>,
+}
+
+/// Tells users by their server; clones share it.
+#[derive(Debug, Clone)]
+pub(super) struct RocketChat(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    upstream: Upstream,
+    verdicts: Verdicts,
+    budget: Mutex<Budget>,
+    /// Who holds the permission, and since when that is known. Held while it is asked, so
+    /// that it is asked once.
+    roles: tokio::sync::Mutex<Option<(Vec<String>, Instant)>>,
+    roles_hold: Duration,
+    /// Credentials that the server is being asked about.
+    flights: DashMap<Key, Flight>,
+    calls: SignInCalls,
+    sampler: Mutex<Sampler>,
+}
+
+/// Where the outcome of a question will be.
+type Flight = watch::Receiver<Option<Outcome>>;
+type Outcome = Result<Verdict, Undecided>;
+
+/// Takes a flight off the list, however it ends.
+struct Landing<'a>(&'a Shared, Key);
+
+impl Drop for Landing<'_> {
+    fn drop(&mut self) {
+        self.0.flights.remove(&self.1);
+    }
+}
+
+impl RocketChat {
+    pub(super) fn new(upstream: Upstream, auth: &Auth, calls: SignInCalls) -> Self {
+        Self(Arc::new(Shared {
+            upstream,
+            verdicts: Verdicts::new(auth.cache_ttl),
+            budget: Mutex::new(Budget::new(auth.calls_per_minute)),
+            roles: tokio::sync::Mutex::new(None),
+            roles_hold: auth.cache_ttl,
+            flights: DashMap::new(),
+            calls,
+            sampler: Mutex::default(),
+        }))
+    }
+
+    /// What the server says of them, now or not long ago. Of credentials that were not
+    /// good before, it is asked only if that is allowed.
+    pub(super) async fn verdict(
+        &self,
+        given: Credentials<'_>,
+        from: IpAddr,
+        may_ask: bool,
+        now: Instant,
+    ) -> Outcome {
+        if given.user_id.len() > USER_ID_BYTES_MAX || given.token.len() > TOKEN_BYTES_MAX {
+            return Ok(Verdict::Unknown);
+        }
+        let key = Key::of(given);
+        let purpose = match self.0.verdicts.find(&key, now) {
+            Remembered::Holds(verdict) => return Ok(verdict),
+            Remembered::Aging(verdict) => {
+                // Nobody waits for it; if it fails, the verdict holds to its end.
+                let _ = self.ask(key, given, Purpose::Renewal, now);
+                return Ok(verdict);
+            }
+            Remembered::Over => Purpose::Renewal,
+            Remembered::Nothing if !may_ask => return Err(Undecided { wait: None }),
+            Remembered::Nothing => Purpose::New(Client::of(from)),
+        };
+        let mut flight = self.ask(key, given, purpose, now)?;
+        let outcome = flight.wait_for(Option::is_some).await.ok().and_then(|outcome| *outcome);
+        // A flight that crashed decided nothing.
+        outcome.unwrap_or(Err(Undecided { wait: Some(Duration::from_secs(1)) }))
+    }
+
+    /// Has the server asked, unless it is being asked already.
+    fn ask(
+        &self,
+        key: Key,
+        given: Credentials<'_>,
+        purpose: Purpose,
+        now: Instant,
+    ) -> Result<Flight, Undecided> {
+        let flight = match self.0.flights.entry(key.clone()) {
+            Entry::Occupied(flight) => return Ok(flight.get().clone()),
+            Entry::Vacant(flight) => flight,
+        };
+        // The one before may have ended since the verdicts were looked at.
+        if let Remembered::Holds(verdict) = self.0.verdicts.find(&key, now) {
+            return Ok(watch::channel(Some(Ok(verdict))).1);
+        }
+        let Some(headers) = Headers::of(given) else {
+            return Ok(watch::channel(Some(Ok(Verdict::Unknown))).1);
+        };
+        let taken = self.0.budget().take(purpose, self.0.verdicts.users(), now);
+        taken.map_err(|no_call| self.0.without_call(no_call))?;
+        let (sender, receiver) = watch::channel(None);
+        flight.insert(receiver.clone());
+        let shared = Arc::clone(&self.0);
+        tokio::spawn(async move {
+            let landing = Landing(&shared, key.clone());
+            let outcome = shared.decide(&headers).await;
+            if let Ok(verdict) = outcome {
+                shared.verdicts.keep(key, verdict, now);
+                if let (Verdict::Unknown, Purpose::New(client)) = (verdict, purpose) {
+                    shared.budget().was_wrong(client, now);
+                }
+            }
+            drop(landing);
+            sender.send_replace(Some(outcome));
+        });
+        Ok(receiver)
+    }
+}
+
+impl Shared {
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The server may not be asked now.
+    fn without_call(&self, NoCall { wait, is_spent }: NoCall) -> Undecided {
+        let mut sampler = self.sampler.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_spent && let Some(unsaid) = sampler.sample("budget") {
+            tracing::warn!(
+                unsaid,
+                "more sign-ins than auth.calls_per_minute lets be asked about: this one gets 503; raise it, and \
+                 Rocket.Chat's own rate limit, if these are users"
+            );
+        }
+        Undecided { wait: Some(wait) }
+    }
+
+    /// Asks the server, and notes how that went.
+    async fn decide(&self, headers: &Headers) -> Outcome {
+        match self.asked(headers).await {
+            Ok(verdict) => {
+                let calls =
+                    if verdict == Verdict::Unknown { &self.calls.refused } else { &self.calls.accepted };
+                calls.increment(1);
+                if self.budget().answered() {
+                    tracing::info!(url = %self.upstream.url(), "Rocket.Chat decides on sign-ins again");
+                }
+                Ok(verdict)
+            }
+            Err(NoAnswer { why, wait }) => {
+                self.calls.failed.increment(1);
+                let is_first = self.budget().failed(wait, Instant::now());
+                if is_first {
+                    tracing::warn!(
+                        url = %self.upstream.url(),
+                        "Rocket.Chat {why}; who signed in lately goes on, others get 503 until it answers"
+                    );
+                } else {
+                    tracing::debug!(url = %self.upstream.url(), "Rocket.Chat {why}");
+                }
+                Err(Undecided { wait: Some(wait.unwrap_or(Duration::from_secs(1))) })
+            }
+        }
+    }
+
+    async fn asked(&self, headers: &Headers) -> Result<Verdict, NoAnswer> {
+        let Me::User { roles } = self.upstream.me(headers).await? else { return Ok(Verdict::Unknown) };
+        let mut allowed = self.roles.lock().await;
+        let is_known = allowed.as_ref().is_some_and(|(_, at)| at.elapsed() < self.roles_hold);
+        if !is_known {
+            *allowed = Some((self.upstream.allowed_roles(headers).await?, Instant::now()));
+        }
+        let may_ask = |(allowed, _): &(Vec<String>, _)| roles.iter().any(|role| allowed.contains(role));
+        Ok(if allowed.as_ref().is_some_and(may_ask) { Verdict::Allowed } else { Verdict::Forbidden })
+    }
+}

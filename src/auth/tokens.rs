@@ -1,0 +1,55 @@
+//! The users that the configuration lists.
+//!
+//! Owns the comparison with them. Invariant: how long it takes tells nothing of any user
+//! or hash, because every entry is looked at, each in constant time.
+
+use std::fmt;
+
+use subtle::{Choice, ConstantTimeEq};
+
+use crate::config::{TokenHash, User};
+
+use super::{Credentials, PERMISSION, Verdict};
+
+/// Everybody who is known; one entry per token, so a user may have several.
+pub(super) struct Tokens(Vec<Entry>);
+
+struct Entry {
+    user_id: Box<[u8]>,
+    token_hash: TokenHash,
+    may_ask: Choice,
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tokens({} entries)", self.0.len())
+    }
+}
+
+impl Tokens {
+    pub(super) fn new(users: &[User]) -> Self {
+        let entry = |user: &User| Entry {
+            user_id: user.id.as_bytes().into(),
+            token_hash: user.token_hash.clone(),
+            may_ask: Choice::from(u8::from(user.permissions.iter().any(|held| held == PERMISSION))),
+        };
+        Self(users.iter().map(entry).collect())
+    }
+
+    /// What the list says of them.
+    pub(super) fn verdict(&self, given: Credentials<'_>) -> Verdict {
+        let token_hash = TokenHash::of(given.token);
+        let (mut known, mut may_ask) = (Choice::from(0), Choice::from(0));
+        for entry in &self.0 {
+            let matches = entry.user_id.as_ref().ct_eq(given.user_id)
+                & entry.token_hash.as_bytes().ct_eq(token_hash.as_bytes());
+            known |= matches;
+            may_ask |= matches & entry.may_ask;
+        }
+        match (known.into(), may_ask.into()) {
+            (false, _) => Verdict::Unknown,
+            (true, false) => Verdict::Forbidden,
+            (true, true) => Verdict::Allowed,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The keys of `[auth]`.
+//!
+//! Owns their rows of the table of keys, and which of them go together.
+
+use std::time::Duration;
+
+use super::draft::Draft;
+use super::key::{Key, Kind};
+use super::keys::COUNT_MAX;
+use super::mistake::Mistake;
+use super::settings::AuthMode;
+use super::syntax;
+
+/// How users are known.
+pub(super) const MODE: Key = Key {
+    path: "auth.mode",
+    kind: Kind::Text {
+        form: "\"tokens\" or \"rocketchat\"",
+        store: |c, t| {
+            let choices = [("tokens", AuthMode::Tokens), ("rocketchat", AuthMode::RocketChat)];
+            syntax::choice(t, &choices).map(|v| c.auth.mode = v)
+        },
+    },
+    default: r#""tokens""#,
+    flag: None,
+    doc: "How users are known. \"tokens\": by the entries of `auth.users`. \"rocketchat\": by the \
+          Rocket.Chat server at `auth.url`, with the user ids and tokens that it gave out; who \
+          holds `view-livechat-manager` there may ask.",
+};
+
+/// Where the server is.
+pub(super) const URL: Key = Key {
+    path: "auth.url",
+    kind: Kind::Text {
+        form: "the server's address, such as \"https://chat.example.org\"",
+        store: |c, t| {
+            c.auth.url = if t.is_empty() { None } else { Some(syntax::base_url(t)?) };
+            Ok(())
+        },
+    },
+    default: r#""""#,
+    flag: None,
+    doc: "Where the Rocket.Chat server is, with its path if it has one. Required with the mode \
+          \"rocketchat\". A certificate is checked against those that the system trusts; \
+          SSL_CERT_FILE names others.",
+};
+
+/// How long a verdict holds.
+pub(super) const CACHE_TTL: Key = Key {
+    path: "auth.cache_ttl",
+    kind: Kind::Duration {
+        min: Duration::from_secs(1),
+        max: Duration::from_hours(24),
+        store: |c, d| c.auth.cache_ttl = d,
+    },
+    default: r#""5m""#,
+    flag: None,
+    doc: "How long a verdict of the Rocket.Chat server holds: so long may a user go on who \
+          has signed out, and so long do known users go on while the server is away. A user \
+          in use is asked about again after half of it; a refusal holds for a minute at most.",
+};
+
+/// How long the server may take.
+pub(super) const TIMEOUT: Key = Key {
+    path: "auth.timeout",
+    kind: Kind::Duration {
+        min: Duration::from_millis(100),
+        max: Duration::from_mins(1),
+        store: |c, d| c.auth.timeout = d,
+    },
+    default: r#""5s""#,
+    flag: None,
+    doc: "How long the Rocket.Chat server may take for an answer.",
+};
+
+/// How often the server is asked.
+pub(super) const CALLS_PER_MINUTE: Key = Key {
+    path: "auth.calls_per_minute",
+    kind: Kind::Count {
+        min: 1,
+        max: 100_000,
+        store: |c, n| c.auth.calls_per_minute = usize::try_from(n).unwrap_or(usize::MAX),
+    },
+    default: "10",
+    flag: None,
+    doc: "How often the Rocket.Chat server is asked about credentials in any one minute. Its own \
+          limit is 10 unless its administrator raised it. Up to half is kept for users who are \
+          known already.",
+};
+
+/// How often an address may fail.
+pub(super) const FAILURES_PER_MINUTE: Key = Key {
+    path: "auth.failures_per_minute",
+    kind: Kind::Count { min: 1, max: COUNT_MAX, store: |c, n| c.auth.failures_per_minute = n },
+    default: "100",
+    flag: None,
+    doc: "Failed sign-ins of one address (of one /64 network with IPv6) in one minute; further \
+          ones are answered 429 until the minute is over. Right credentials pass even then.",
+};
+
+/// The users that are listed.
+pub(super) const USERS: Key = Key {
+    path: "auth.users",
+    kind: Kind::Users,
+    default: "[]",
+    flag: None,
+    doc: "The users of the mode \"tokens\", one entry per token; several entries may have the \
+          same id. Without an entry nobody gets an answer. `roomtally token USER_ID` makes a token and prints its \
+          entry. In the environment: a TOML list of tables, which replaces that of the file.",
+};
+
+/// Notes what does not go together.
+pub(super) fn check(draft: &mut Draft) {
+    let auth = &draft.config.auth;
+    if auth.mode != AuthMode::RocketChat {
+        return;
+    }
+    if !auth.users.is_empty() {
+        note(
+            draft,
+            &USERS,
+            "is given beside the mode \"rocketchat\", which knows no listed users",
+            "leave the users out, or write mode = \"tokens\"",
+        );
+    } else if auth.url.is_none() {
+        note(
+            draft,
+            &URL,
+            "is missing, and the mode \"rocketchat\" needs it",
+            "write the server's address, such as \"https://chat.example.org\"",
+        );
+    }
+}
+
+fn note(draft: &mut Draft, key: &Key, wrong: &str, remedy: &str) {
+    draft.mistake(Mistake {
+        layer: draft.layer(key.path),
+        key: Some(key.path.to_owned()),
+        wrong: wrong.to_owned(),
+        remedy: remedy.to_owned(),
+    });
+}
