@@ -3,12 +3,15 @@
 
 #[path = "../process/mod.rs"]
 mod process;
+#[path = "../rocketchat/mod.rs"]
+mod rocketchat;
 
 mod check;
 mod configuration;
 mod produce;
 mod secrets;
 mod serve;
+mod sign_in;
 mod token;
 
 use std::fs;

@@ -4,6 +4,7 @@
 //! way in which a server can fail to give them. It counts what it is asked.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
