@@ -41,6 +41,8 @@ pub mod telemetry;
 
 #[cfg(feature = "service")]
 pub mod auth;
+#[cfg(feature = "service")]
+pub mod http_client;
 
 #[cfg(feature = "service")]
 pub mod api;

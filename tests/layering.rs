@@ -30,7 +30,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     // Its events are decoded as the service decodes them.
     ("webhook", &["room", "decode"]),
     // What is configured, and the series of what a server was asked.
-    ("auth", &["config", "telemetry"]),
+    ("auth", &["config", "telemetry", "http_client"]),
+    ("http_client", &[]),
     ("api", &["auth", "tally", "status", "room", "log", "config", "telemetry", "webhook"]),
     ("config", &["room"]),
     // The names in the metrics.
@@ -53,6 +54,7 @@ const EVERYTHING: &[&str] = &[
     "kafka",
     "aggregator",
     "webhook",
+    "http_client",
     "auth",
     "api",
     "config",
@@ -88,6 +90,7 @@ const NOT_IN_THE_CORE: &[&str] = &[
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("rdkafka", &["kafka"]),
     ("axum", &["api"]),
+    ("reqwest", &["http_client.rs", "auth", "cli/compare"]),
     ("chrono", &["room", "service"]),
     ("Utc::now", &["service"]),
     ("SystemTime", &[]),

@@ -5,6 +5,7 @@
 //! output; the log, bars and errors go to standard error.
 
 mod check;
+mod compare;
 mod config_show;
 mod demo;
 mod health;
@@ -49,6 +50,8 @@ enum Command {
     Replay(replay::Replay),
     /// Look at the configuration, the broker, the topic, the data directory and the address
     Check(check::Check),
+    /// Ask Rocket.Chat and roomtally the same, and show where the answers differ; exit 1 if they do
+    Compare(Box<compare::Compare>),
     /// Decide on an integrity stop: how to go on when the log is not what was counted
     Resolve(resolve::Resolve),
     /// Check, show, back up or restore what is on disk
@@ -158,6 +161,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Produce(produce) => produce.run(stop_signal()?).await,
         Command::Replay(replay) => replay.run(stop_signal()?).await,
         Command::Check(check) => check.run().await,
+        Command::Compare(compare) => compare.run(stop_signal()?).await,
         Command::Resolve(resolve) => resolve.run(),
         Command::Snapshot(snapshot) => snapshot.run(),
         Command::Token(token) => token.run(),

@@ -44,6 +44,14 @@ mod webhook;
 #[cfg(test)]
 mod tests;
 
+/// The address of a server over HTTP, as `auth.url` takes it and with a slash at its end.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn base_url(text: &str) -> Result<url::Url, String> {
+    syntax::base_url(text).map_err(|problem| problem.wrong)
+}
+
 pub use annotated::annotated_default;
 pub use load::{ClientCheck, ClientFault, Loaded, ShownKey, Sources, load};
 pub use mistake::{Layer, Mistake, Mistakes};

@@ -7,6 +7,7 @@ mod process;
 mod rocketchat;
 
 mod check;
+mod compare;
 mod configuration;
 mod produce;
 mod secrets;
@@ -99,6 +100,7 @@ fn help_names_every_command_and_every_flag() {
                 "produce",
                 "replay",
                 "check",
+                "compare",
                 "resolve",
                 "snapshot",
                 "token",
@@ -112,6 +114,13 @@ fn help_names_every_command_and_every_flag() {
         (&["produce"], &[CONFIG, TOPIC, &["--file", "--if-unknown", "--skip-invalid"]]),
         (&["replay"], &[CONFIG, TOPIC, &["--if-unknown"]]),
         (&["check"], &[CONFIG, TOPIC, SERVICE, &["--offline"]]),
+        (
+            &["compare"],
+            &[
+                CONFIG,
+                &["--url", "--server", "--start", "--end", "--user-id", "--token-file", "--own-user-id"],
+            ],
+        ),
         (&["token"], &[&["USER_ID", "X-User-Id"]]),
         (&["config"], &[&["show"]]),
         (&["config", "show"], &[CONFIG, TOPIC, SERVICE]),

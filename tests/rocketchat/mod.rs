@@ -1,7 +1,8 @@
 //! A stand-in for a Rocket.Chat server, as far as roomtally speaks with one.
 //!
-//! Owns the two answers about users, in the shapes of Rocket.Chat's public API, and every
-//! way in which a server can fail to give them. It counts what it is asked.
+//! Owns the two answers about users and the endpoint's own, in the shapes of Rocket.Chat's
+//! public API, and every way in which a server can fail to give them. It counts what it is
+//! asked.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
@@ -21,6 +22,7 @@ use tokio::sync::Notify;
 
 pub const ME: &str = "/api/v1/me";
 pub const PERMISSIONS: &str = "/api/v1/permissions.listAll";
+pub const COUNTS: &str = "/api/v1/livechat/analytics/departments/amount-of-chats";
 
 /// The roles that hold the permission in a workspace as it is installed.
 pub const MANAGERS: [&str; 3] = ["livechat-manager", "livechat-monitor", "admin"];
@@ -48,6 +50,25 @@ struct World {
     users: BTreeMap<(String, String), Vec<String>>,
     allowed: Vec<String>,
     asked: Vec<String>,
+    rooms: Vec<Room>,
+    rows_at_once: Option<usize>,
+}
+
+/// A room as the database has it.
+#[derive(Debug, Clone)]
+pub struct Room {
+    pub department: Department,
+    /// In the form that instants compare in as texts.
+    pub ts: &'static str,
+    pub waiting: bool,
+}
+
+/// None is stored in two ways, which make two rows.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Department {
+    Missing,
+    Null,
+    Of(String),
 }
 
 #[derive(Clone)]
@@ -74,6 +95,8 @@ impl RocketChat {
             users: BTreeMap::new(),
             allowed: MANAGERS.map(str::to_owned).to_vec(),
             asked: Vec::new(),
+            rooms: Vec::new(),
+            rows_at_once: None,
         };
         let shared = Shared { world: Arc::new(Mutex::new(world)), well: Arc::new(Notify::new()) };
         let runtime = Runtime::new().unwrap();
@@ -92,6 +115,16 @@ impl RocketChat {
     pub fn sign_in(&self, id: &str, token: &str, roles: &[&str]) {
         let roles = roles.iter().map(|&role| role.to_owned()).collect();
         self.world().users.insert((id.to_owned(), token.to_owned()), roles);
+    }
+
+    /// Has a room more.
+    pub fn has(&self, room: Room) {
+        self.world().rooms.push(room);
+    }
+
+    /// Gives no more rows at once, whatever it is asked for.
+    pub fn gives_at_once(&self, rows: usize) {
+        self.world().rows_at_once = Some(rows);
     }
 
     /// Knows the token no more.
@@ -157,13 +190,14 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
                 return (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, to)]).into_response();
             }
             Mood::Well | Mood::Answering(..) => {
-                return about_users(&shared.world.lock().unwrap(), &path, request.headers());
+                let query = request.uri().query().unwrap_or_default();
+                return answer_well(&shared.world.lock().unwrap(), &path, query, request.headers());
             }
         }
     }
 }
 
-fn about_users(world: &World, path: &str, headers: &HeaderMap) -> Response {
+fn answer_well(world: &World, path: &str, query: &str, headers: &HeaderMap) -> Response {
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (id, token) = (header("x-user-id"), header("x-auth-token"));
     let Some(roles) = world.users.get(&(id.to_owned(), token.to_owned())) else {
@@ -185,7 +219,38 @@ fn about_users(world: &World, path: &str, headers: &HeaderMap) -> Response {
             "remove": [],
             "success": true
         }),
+        COUNTS => world.counts(query),
         _ => return (StatusCode::NOT_FOUND, "{}").into_response(),
     };
     (StatusCode::OK, body.to_string()).into_response()
+}
+
+impl World {
+    /// The endpoint's answer. Like releases since 6.0, it takes a question without
+    /// `answered` for one about waiting rooms.
+    fn counts(&self, query: &str) -> serde_json::Value {
+        let given: BTreeMap<_, _> = form_urlencoded::parse(query.as_bytes()).collect();
+        let given = |name: &str| given.get(name).map(AsRef::as_ref).unwrap_or_default();
+        let number = |name: &str| given(name).parse::<usize>().unwrap();
+        let mut rows: BTreeMap<&Department, u64> = BTreeMap::new();
+        for room in &self.rooms {
+            let is_in = (given("start")..=given("end")).contains(&room.ts);
+            if is_in && room.waiting != (given("answered") == "true") {
+                *rows.entry(&room.department).or_default() += 1;
+            }
+        }
+        let (offset, total) = (number("offset"), rows.len());
+        let at_once = self.rows_at_once.unwrap_or(total);
+        let id = |department: &Department| match department {
+            Department::Missing | Department::Null => None,
+            Department::Of(id) => Some(id.clone()),
+        };
+        let rows = rows.into_iter().rev().skip(offset).take(at_once);
+        let rows =
+            rows.map(|(department, rooms)| serde_json::json!({ "rooms": rooms, "_id": id(department) }));
+        let rows: Vec<_> = rows.collect();
+        serde_json::json!({
+            "count": rows.len(), "departments": rows, "offset": offset, "total": total, "success": true
+        })
+    }
 }

@@ -8,15 +8,15 @@
 //! token in it.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::{Client, StatusCode, redirect};
+use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 use url::Url;
 
 use crate::auth::{Credentials, PERMISSION};
+use crate::http_client;
 
 /// The list of permissions has some 50 KB.
 const BODY_BYTES_MAX: usize = 4 << 20;
@@ -95,7 +95,8 @@ impl Headers {
 impl Upstream {
     /// The server at this address, which ends with a slash.
     pub fn new(url: &Url, timeout: Duration) -> Self {
-        Self { client: client(timeout), url: url.clone() }
+        let client = http_client::client(timeout).map_err(|why| no_answer(format!("cannot be asked: {why}")));
+        Self { client, url: url.clone() }
     }
 
     /// Its address.
@@ -166,18 +167,6 @@ impl Upstream {
     }
 }
 
-fn client(timeout: Duration) -> Result<Client, NoAnswer> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    // A second caller finds the first one's, which is the same.
-    let _ = rustls::crypto::CryptoProvider::install_default(Arc::unwrap_or_clone(provider));
-    Client::builder()
-        .user_agent(concat!("roomtally/", env!("CARGO_PKG_VERSION")))
-        .redirect(redirect::Policy::none())
-        .timeout(timeout)
-        .build()
-        .map_err(|error| no_answer(format!("cannot be asked: {}", causes(&error))))
-}
-
 fn no_answer(why: String) -> NoAnswer {
     NoAnswer { why, wait: None }
 }
@@ -214,16 +203,7 @@ fn failed(error: &reqwest::Error) -> NoAnswer {
     if error.is_timeout() {
         return no_answer("does not answer within auth.timeout".to_owned());
     }
-    no_answer(format!("cannot be asked: {}", causes(error)))
-}
-
-/// The innermost cause, which says the most.
-fn causes(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
+    no_answer(format!("cannot be asked: {}", http_client::cause(error)))
 }
 
 impl fmt::Display for NoAnswer {
