@@ -18,6 +18,8 @@ mod node;
 mod parallel;
 mod program;
 mod proxy;
+#[path = "../rocketchat/mod.rs"]
+mod rocketchat;
 mod sent;
 mod service;
 mod topic;
@@ -51,4 +53,5 @@ mod standstill;
 mod stops;
 mod transactions;
 mod truncated;
+mod upstream;
 mod webhook;

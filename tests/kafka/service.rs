@@ -27,6 +27,14 @@ pub(crate) const NOTICED: Duration = Duration::from_secs(15);
 /// In which a decision is taken.
 const TAKEN: Duration = Duration::from_secs(5);
 
+/// The user of the suite, whose token is `myauth-token`.
+const USER: &str = r#"
+[[auth.users]]
+id = "myuser-name"
+token_hash = "zHYBkXDGIANAaNL2uuqRNheUXUXVNziPOC21LX/j5bY="
+permissions = ["view-livechat-manager"]
+"#;
+
 /// A configuration and a place for what a service writes; services may be
 /// started from it one after the other.
 #[derive(Debug)]
@@ -37,6 +45,7 @@ pub(crate) struct Setup {
     servers: String,
     kafka: String,
     limits: String,
+    auth: String,
     snapshot: String,
     sections: String,
     /// Stands before the system's functions.
@@ -59,7 +68,8 @@ impl Setup {
         fs::create_dir(dir.path().join("data")).unwrap();
         let servers = topic.servers.clone();
         let [kafka, limits, snapshot, sections] = std::array::from_fn(|_| String::new());
-        Self { dir, topic: topic.clone(), servers, kafka, limits, snapshot, sections, library: None }
+        let (topic, auth) = (topic.clone(), USER.to_owned());
+        Self { dir, topic, servers, kafka, limits, auth, snapshot, sections, library: None }
     }
 
     /// The same place for the rooms of another topic.
@@ -150,6 +160,14 @@ impl Setup {
         self
     }
 
+    /// The users are those of this Rocket.Chat server.
+    pub(crate) fn of_rocketchat(self, url: &str) -> Self {
+        Self {
+            auth: format!("[auth]\nmode = \"rocketchat\"\nurl = \"{url}\"\ncalls_per_minute = 1000\n"),
+            ..self
+        }
+    }
+
     /// Adds a section with its lines.
     pub(crate) fn section(mut self, lines: &str) -> Self {
         self.sections.push_str(lines);
@@ -158,7 +176,8 @@ impl Setup {
 
     /// Writes the configuration, with an address to listen on.
     pub(crate) fn config(&self, listen: &str) -> PathBuf {
-        let Self { dir, topic: Topic { name, .. }, servers, kafka, limits, snapshot, sections, .. } = self;
+        let Self { dir, topic: Topic { name, .. }, servers, kafka, limits, auth, snapshot, sections, .. } =
+            self;
         let (data, path) = (self.data(), dir.path().join("roomtally.toml"));
         let config = format!(
             r#"
@@ -171,10 +190,7 @@ topic = "{name}"
 [snapshot]
 dir = "{}"
 {snapshot}
-[[auth.users]]
-id = "myuser-name"
-token_hash = "zHYBkXDGIANAaNL2uuqRNheUXUXVNziPOC21LX/j5bY="
-permissions = ["view-livechat-manager"]
+{auth}
 [limits]
 {limits}
 {sections}
