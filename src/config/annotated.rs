@@ -6,7 +6,7 @@
 use std::fmt::{self, Write as _};
 
 use super::key::{Kind, Section};
-use super::keys::{KEYS, SECTIONS};
+use super::keys::SECTIONS;
 
 /// Width of the file's comments, in characters.
 const WIDTH: usize = 80;
@@ -46,7 +46,7 @@ pub fn annotated_default() -> String {
 
 fn write_section(file: &mut String, section: &Section) -> fmt::Result {
     write!(file, "\n{}[{}]\n", comment(section.doc), section.name)?;
-    for key in KEYS.iter().filter(|key| key.split().0 == section.name) {
+    for key in section.keys {
         let name = key.split().1;
         write!(file, "\n{}", comment(key.doc))?;
         match key.kind {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::key::{Key, Kind};
-use super::keys::{KEYS, find};
+use super::keys::{find, keys};
 use super::load::{ClientCheck, ClientFault, Loaded, ShownKey};
 use super::mistake::{Layer, Mistake, Mistakes, Problem};
 use super::node::{Node, Value, quoted};
@@ -41,7 +41,7 @@ impl Draft {
             shown: BTreeMap::new(),
             shown_properties: BTreeMap::new(),
         };
-        for key in KEYS {
+        for key in keys() {
             match Node::parse_value(key.default) {
                 Ok(node) => draft.set(key, &node, &Layer::Default),
                 Err(fault) => {
@@ -75,7 +75,7 @@ impl Draft {
             return Err(Mistakes::new(self.mistakes));
         }
         let mut shown = Vec::new();
-        for key in KEYS {
+        for key in keys() {
             if key.path == PROPERTIES && !self.shown_properties.is_empty() {
                 shown.extend(std::mem::take(&mut self.shown_properties).into_values());
             } else {

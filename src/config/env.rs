@@ -5,7 +5,7 @@
 
 use super::draft::{Draft, PROPERTIES};
 use super::key::{ENV_PREFIX, variable_of};
-use super::keys::KEYS;
+use super::keys::keys;
 use super::mistake::{Layer, Mistake};
 use super::nearest::nearest;
 use super::properties;
@@ -28,7 +28,7 @@ pub(super) fn apply(variables: &[(String, String)], draft: &mut Draft) {
         let layer = Layer::Env(name.clone());
         if let Some(end) = name.strip_prefix(&property_prefix) {
             property_texts.push((properties::name_of_variable(end), value.clone(), layer));
-        } else if let Some(key) = KEYS.iter().find(|key| key.variable() == *name) {
+        } else if let Some(key) = keys().find(|key| key.variable() == *name) {
             draft.set_text(key, value, &layer);
         } else {
             draft.mistake(unknown(name, layer));
@@ -40,7 +40,7 @@ pub(super) fn apply(variables: &[(String, String)], draft: &mut Draft) {
 fn unknown(name: &str, layer: Layer) -> Mistake {
     let rest = name.strip_prefix(ENV_PREFIX).unwrap_or(name);
     let path = rest.to_lowercase().replace(BETWEEN, ".");
-    let meant = nearest(&path, KEYS.iter().map(|key| key.path)).unwrap_or_default();
+    let meant = nearest(&path, keys().map(|key| key.path)).unwrap_or_default();
     let mut variable = variable_of(meant);
     if meant == PROPERTIES {
         variable.push_str("__<PROPERTY>");

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use super::draft::Draft;
-use super::keys::{KEYS, SECTIONS, find, is_section};
+use super::keys::{SECTIONS, find, is_section, keys};
 use super::mistake::{Layer, Mistake};
 use super::nearest::nearest;
 use super::node::{Node, NotToml, Value, key_text};
@@ -98,7 +98,7 @@ fn unknown_section(section: String, node: &Node, layer: &Layer) -> Mistake {
 }
 
 fn unknown_key(path: String, node: &Node, layer: &Layer) -> Mistake {
-    let meant = nearest(&path, KEYS.iter().map(|key| key.path)).unwrap_or_default();
+    let meant = nearest(&path, keys().map(|key| key.path)).unwrap_or_default();
     Mistake {
         layer: layer.at(node.line),
         key: Some(path),

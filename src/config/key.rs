@@ -34,6 +34,8 @@ pub(super) struct Section {
     pub(super) name: &'static str,
     /// A paragraph for the default file and the reference.
     pub(super) doc: &'static str,
+    /// Its keys, in the order of the default file.
+    pub(super) keys: &'static [Key],
 }
 
 /// What a key takes, and where the value is stored.

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::draft::Draft;
-use super::keys::find;
+use super::keys::{check_together, find};
 use super::mistake::{Layer, Mistake, Mistakes};
 use super::secret::Property;
 use super::settings::Config;
-use super::{auth, dead_letter, env, file};
+use super::{env, file};
 
 /// Where values can come from besides the built-in defaults.
 ///
@@ -90,8 +90,7 @@ pub fn load(sources: &Sources<'_>) -> Result<Loaded, Mistakes> {
     for (path, value) in &sources.flags {
         apply_flag(path, value, &mut draft);
     }
-    auth::check(&mut draft);
-    dead_letter::check(&mut draft);
+    check_together(&mut draft);
     if let Some(check) = sources.client_check {
         draft.check_client(check);
     }

@@ -9,7 +9,7 @@
 //! [`Mistake`], a [`ShownKey`] or any `Debug` text.
 //!
 //! ```text
-//! KEYS ── default ─┐
+//! keys ── default ─┐
 //! file ── TOML ────┤   node   ┌─▶ Config
 //! env ─── text ────┼─────────▶│
 //! flags ─ text ────┘  draft   └─▶ ShownKey per key, or every Mistake at once
@@ -20,15 +20,12 @@
 //! new field in `settings`.
 
 mod annotated;
-mod auth;
-mod dead_letter;
 mod draft;
 mod env;
 mod file;
 mod key;
 mod keys;
 mod load;
-mod log;
 mod mistake;
 mod nearest;
 mod node;
@@ -39,7 +36,6 @@ mod settings;
 mod syntax;
 mod units;
 mod users;
-mod webhook;
 
 #[cfg(test)]
 mod tests;

@@ -31,7 +31,7 @@ fn last_part(path: &str) -> &str {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::keys::KEYS;
+    use super::super::keys::keys;
     use super::*;
 
     #[test]
@@ -51,7 +51,7 @@ mod tests {
             ("limits.department", "limits.departments"),
             ("log.levle", "log.level"),
         ] {
-            let found = nearest(name, KEYS.iter().map(|key| key.path));
+            let found = nearest(name, keys().map(|key| key.path));
             assert_eq!(found, Some(meant), "{name}");
         }
     }

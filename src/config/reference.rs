@@ -6,7 +6,7 @@
 use std::fmt::{self, Write as _};
 
 use super::key::{Key, Kind, Section};
-use super::keys::{KEYS, SECTIONS};
+use super::keys::SECTIONS;
 use super::properties::OWNED;
 use super::users::USER_FIELDS;
 
@@ -40,7 +40,7 @@ pub fn reference() -> String {
 
 fn write_section(page: &mut String, section: &Section) -> fmt::Result {
     write!(page, "\n## `[{}]`\n\n{}\n", section.name, section.doc)?;
-    for key in KEYS.iter().filter(|key| key.split().0 == section.name) {
+    for key in section.keys {
         write_key(page, key)?;
     }
     Ok(())

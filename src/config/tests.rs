@@ -135,7 +135,7 @@ fn without_any_source_the_documented_defaults_are_in_force() {
 fn every_default_is_one_that_its_own_key_accepts() {
     let shown = given().load().unwrap().shown;
     let paths: Vec<_> = shown.iter().map(|shown| shown.key.as_str()).collect();
-    let keys: Vec<_> = keys::KEYS.iter().map(|key| key.path).collect();
+    let keys: Vec<_> = keys::keys().map(|key| key.path).collect();
     assert_eq!(paths, keys);
 }
 

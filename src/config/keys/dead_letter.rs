@@ -2,16 +2,17 @@
 //!
 //! Owns the one rule that takes two keys: refused records do not go where they came from.
 
-use super::draft::Draft;
-use super::key::{Key, Kind};
-use super::mistake::Mistake;
-use super::settings::Config;
-use super::syntax;
+use crate::config::draft::Draft;
+use crate::config::key::{Key, Kind, Section};
+use crate::config::mistake::Mistake;
+use crate::config::settings::Config;
+use crate::config::syntax;
 
-const PATH: &str = "dead_letter.topic";
+/// The section.
+pub(super) const SECTION: Section =
+    Section { name: "dead_letter", doc: "Where records go that are rejected.", keys: KEYS };
 
-/// The row of the table of keys.
-pub(super) const TOPIC: Key = Key {
+const KEYS: &[Key] = &[Key {
     path: PATH,
     kind: Kind::Text {
         form: "a topic's name, another one than kafka.topic, or nothing: \"\"",
@@ -20,9 +21,11 @@ pub(super) const TOPIC: Key = Key {
     default: r#""""#,
     flag: None,
     doc: "A topic of the same cluster to which every rejected record is copied, as it was, with \
-          the reason in its headers; empty: none. It is never made by itself. `roomtally replay` \
-          sends those back that are good by then.",
-};
+              the reason in its headers; empty: none. It is never made by itself. `roomtally replay` \
+              sends those back that are good by then.",
+}];
+
+const PATH: &str = "dead_letter.topic";
 
 /// Notes a dead-letter topic that is the rooms' own: what is rejected there would come again
 /// for ever.
