@@ -126,7 +126,15 @@ pub fn decode<'a>(
         return Err(RejectReason::TooLarge);
     }
     let reading = Reading { record: *record, rules, memory };
-    let Some(value) = record.value else { return tombstone(&reading) };
+    match object(&reading)? {
+        Some(object) => form(object, &reading),
+        None => tombstone(&reading),
+    }
+}
+
+/// The object that a value is, through strings and wrappers; none if it is null.
+fn object<'a>(reading: &Reading<'a>) -> Result<Option<Object<'a>>, RejectReason> {
+    let Some(value) = reading.record.value else { return Ok(None) };
     if begins_as_registry_framing(value) {
         return Err(RejectReason::NotJson);
     }
@@ -135,15 +143,29 @@ pub fn decode<'a>(
     let is_string = matches!(value, Json::Text(_));
     let Json::Object(object) = reading.opened(value)? else { return Err(RejectReason::NotObject) };
     match wrapper::unwrapped(object) {
-        Json::Null => tombstone(&reading),
-        Json::Object(object) => form(object, &reading),
+        Json::Null => Ok(None),
+        Json::Object(object) => Ok(Some(object)),
         // What stood in a string holds no other one.
         payload @ Json::Text(_) if !is_string => match reading.opened(payload)? {
-            Json::Object(object) => form(object, &reading),
+            Json::Object(object) => Ok(Some(object)),
             _ => Err(RejectReason::NotObject),
         },
         _ => Err(RejectReason::NotObject),
     }
+}
+
+/// Whether a record is a part of a room's document without an envelope. Of a room that is
+/// not known it says nothing, and what was unset in the document it cannot say.
+pub fn is_part_of_document(record: &Record<'_>, rules: &Rules) -> bool {
+    let memory = Bump::new();
+    let reading = Reading { record: *record, rules, memory: &memory };
+    let Ok(Some(object)) = object(&reading) else { return false };
+    let is_bare = matches!(Form::of(object, &Fields::of(object)), Form::Bare);
+    is_bare
+        && matches!(
+            form(object, &reading),
+            Ok(Decoded::Change(RoomChange { change: Change::Updated(_), .. }))
+        )
 }
 
 /// Whether a value is in a schema registry's framing, which no JSON begins with.
@@ -156,21 +178,42 @@ pub fn key_names_a_room(key: Option<&[u8]>) -> bool {
     matches!(id::key(key, &Bump::new()), Ok(Key::Room(_)))
 }
 
-/// Reads an object by the form that its names tell.
+/// What an object is, by the names in it.
+enum Form<'a> {
+    Native(Json<'a>),
+    MongoDb(Json<'a>),
+    Debezium(Json<'a>),
+    Marker(Ignored),
+    Bare,
+}
+
+impl<'a> Form<'a> {
+    fn of(object: Object<'a>, fields: &Fields<'a>) -> Self {
+        let has_id = fields.room.id.is_some();
+        match *fields {
+            Fields { event: Some(event), .. } => Self::Native(event),
+            Fields { operation: Some(operation), .. } => Self::MongoDb(operation),
+            Fields { op: Some(op), .. } if !has_id => Self::Debezium(op),
+            Fields { status: Some(status), id: Some(_), .. } if !has_id && is_begin_or_end(status) => {
+                Self::Marker(Ignored::Transaction)
+            }
+            Fields { ts_ms: Some(_), .. } if object.sole("ts_ms").is_some() => {
+                Self::Marker(Ignored::Heartbeat)
+            }
+            _ => Self::Bare,
+        }
+    }
+}
+
+/// Reads an object by its form.
 fn form<'a>(object: Object<'a>, reading: &Reading<'a>) -> Result<Decoded<'a>, RejectReason> {
     let fields = Fields::of(object);
-    let has_id = fields.room.id.is_some();
-    match fields {
-        Fields { event: Some(event), .. } => native::decode(event, &fields.room, reading),
-        Fields { operation: Some(operation), .. } => mongodb::decode(operation, &fields, reading),
-        Fields { op: Some(op), .. } if !has_id => debezium::decode(op, &fields, reading),
-        Fields { status: Some(status), id: Some(_), .. } if !has_id && is_begin_or_end(status) => {
-            Ok(Decoded::Ignored(Ignored::Transaction))
-        }
-        Fields { ts_ms: Some(_), .. } if object.sole("ts_ms").is_some() => {
-            Ok(Decoded::Ignored(Ignored::Heartbeat))
-        }
-        _ => document::bare(&fields.room, reading),
+    match Form::of(object, &fields) {
+        Form::Native(event) => native::decode(event, &fields.room, reading),
+        Form::MongoDb(operation) => mongodb::decode(operation, &fields, reading),
+        Form::Debezium(op) => debezium::decode(op, &fields, reading),
+        Form::Marker(marker) => Ok(Decoded::Ignored(marker)),
+        Form::Bare => document::bare(&fields.room, reading),
     }
 }
 
@@ -188,12 +231,33 @@ fn tombstone<'a>(reading: &Reading<'a>) -> Result<Decoded<'a>, RejectReason> {
 
 #[cfg(test)]
 mod tests {
-    use crate::decode::said::{check, said};
+    use crate::decode::said::{self, check, said};
     use RejectReason::{
         BadDepartment, BadId, BadTs, NoId, NoTs, NotJson, NotObject, NotUtf8, TooLarge, TsOutOfRange,
     };
 
     use super::*;
+
+    #[test]
+    fn a_part_of_a_document_is_told_from_whole_ones_and_from_events() {
+        for (value, expected) in [
+            (r#"{"_id":"r","_updatedAt":5,"__deleted":false}"#, true),
+            (r#"{"_id":"r","departmentId":"d","waitingResponse":true}"#, true),
+            (r#"{"_id":"r","ts":1000000000000}"#, true),
+            (r#"{"schema":{},"payload":{"_id":"r"}}"#, true),
+            (r#"{"_id":"r","t":"l","ts":1000000000000}"#, false),
+            (r#"{"_id":"r","t":"c"}"#, false),
+            (r#"{"_id":"r","__deleted":true}"#, false),
+            (r#"{"event":"room-updated","_id":"r"}"#, false),
+            (r#"{"op":"u","after":null,"updateDescription":{"updatedFields":{}}}"#, false),
+            (r#"{"operationType":"update","documentKey":{"_id":"r"}}"#, false),
+            (r#"{"_id":"r","ts":"x"}"#, false),
+            ("{", false),
+        ] {
+            let record = Record { key: Some(b"k"), value: Some(value.as_bytes()), timestamp: None };
+            assert_eq!(is_part_of_document(&record, &said::rules()), expected, "{value}");
+        }
+    }
 
     #[test]
     fn a_value_is_read_through_wrappers_and_strings() {

@@ -10,11 +10,15 @@ const LIMITS: Limits = Limits {
     max_future_ms: 86_400_000,
 };
 
+/// These limits, and the rooms' collection.
+pub(super) fn rules() -> Rules {
+    Rules { limits: LIMITS, collection: "rocketchat_room".to_owned() }
+}
+
 /// What a record of 2020-09-13T12:26:40Z with this value says.
 pub(super) fn said(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<String, RejectReason> {
     let timestamp = Some(Timestamp::from_millis(1_600_000_000_000));
-    let rules = Rules { limits: LIMITS, collection: "rocketchat_room".to_owned() };
-    decode(&Record { key, value, timestamp }, &rules, &Bump::new()).map(|decoded| match decoded {
+    decode(&Record { key, value, timestamp }, &rules(), &Bump::new()).map(|decoded| match decoded {
         Decoded::Ignored(why) => format!("{why:?}"),
         Decoded::Change(RoomChange { room, change }) => match change {
             Change::Stated { ts, department, waiting } => {

@@ -46,6 +46,12 @@ fn every_line_that_is_sent_is_acknowledged_and_told() {
         (GOOD.replace("room-created", "room-begun"), &[], 1, &["line 1", "room-created"]),
         (GOOD.replace("2020-09-09", "2020-02-30"), &[], 1, &["line 1", "bad_ts"]),
         (GOOD.replace("\"a\"", "5"), &[], 1, &["line 1", "bad_id"]),
+        (
+            r#"{"_id":"a","ts":{"$date":"2020-09-09T00:11:22.345Z"},"departmentId":"d"}"#.to_owned(),
+            &[],
+            0,
+            &["1 records", "1 are parts of documents", "without --fields"],
+        ),
         ("\u{feff}".to_owned() + GOOD, &[], 1, &["line 1", "not_json"]),
     ] {
         write(place.dir.path(), "events", &text);

@@ -47,6 +47,16 @@ fn fails(ended: &Ended, words: &[&str]) {
 }
 
 #[test]
+fn a_flattened_stream_that_loses_what_was_unset_is_recognised() {
+    let topic = Topic::shared(1);
+    let value = r#"{"_id":"r","_updatedAt":1714979283000,"__deleted":false}"#;
+    let record =
+        Record { key: Some(br#"{"id":"r"}"#.to_vec()), value: Some(value.into()), ..Record::default() };
+    topic.send_with(&[], [record]);
+    warns(&topic, &[&topic.name, "parts of documents", "capture.mode=change_streams_update_full"]);
+}
+
+#[test]
 fn a_good_broker_and_topic_pass_without_a_warning() {
     let topic = Topic::shared(4);
     let events = workload(81, 50);

@@ -9,7 +9,7 @@ use super::Findings;
 use super::data_directory::Kept;
 use crate::config::Config;
 use crate::decode::{self, Bump, Decoded, Record, Rules};
-use crate::kafka::{Batch, Inspection};
+use crate::kafka::{Batch, BatchRecord, Inspection};
 use crate::room::Change;
 use crate::service;
 
@@ -137,6 +137,15 @@ pub(super) fn warn_of_records(
              a room and loses its creation; turn compaction off, or send whole rooms",
         )?;
     }
+    if count(parts_of_documents) > 0 {
+        findings.warn(
+            topic,
+            "it has parts of documents without an envelope, as Debezium's ExtractNewDocumentState over \
+             capture.mode=change_streams writes them: what is unset in a room (its department when that is \
+             deleted, waiting when an agent answers) is not in them and is counted wrong; set \
+             capture.mode=change_streams_update_full, or leave the transformation out",
+        )?;
+    }
     if found.partitions.len() > 1 && count(keys_without_room) > 0 {
         findings.warn(
             topic,
@@ -149,11 +158,17 @@ pub(super) fn warn_of_records(
 
 fn partial_updates(sample: &Batch, rules: &Rules) -> usize {
     let memory = Bump::new();
-    let is_update = |record: &crate::kafka::BatchRecord<'_>| {
-        let record = Record { key: record.key, value: record.value, timestamp: record.timestamp };
-        matches!(decode::decode(&record, rules, &memory), Ok(Decoded::Change(room)) if matches!(room.change, Change::Updated(_)))
-    };
+    let is_update = |record: &BatchRecord<'_>| matches!(decode::decode(&as_record(record), rules, &memory), Ok(Decoded::Change(room)) if matches!(room.change, Change::Updated(_)));
     sample.records().filter(is_update).count()
+}
+
+fn parts_of_documents(sample: &Batch, rules: &Rules) -> usize {
+    let is_part = |record: &BatchRecord<'_>| decode::is_part_of_document(&as_record(record), rules);
+    sample.records().filter(is_part).count()
+}
+
+fn as_record<'a>(record: &BatchRecord<'a>) -> Record<'a> {
+    Record { key: record.key, value: record.value, timestamp: record.timestamp }
 }
 
 fn keys_without_room(sample: &Batch, _: &Rules) -> usize {

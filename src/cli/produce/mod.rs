@@ -56,8 +56,21 @@ struct SoFar {
     skipped: u64,
     /// Rooms of another type than livechat's.
     left_out: u64,
+    /// Those that are parts of a document.
+    parts: u64,
     /// Where the last one stood.
     last: Option<At>,
+}
+
+/// What became of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    /// An event, or a whole room.
+    Whole,
+    /// What changed in a room, without an envelope.
+    Part,
+    /// Not sent: a room of another type.
+    LeftOut,
 }
 
 /// What ended the documents before their end.
@@ -119,6 +132,13 @@ impl Produce {
         if so_far.left_out > 0 {
             say(format_args!("{} rooms of other types left out", so_far.left_out))?;
         }
+        if so_far.parts > 0 {
+            say(format_args!(
+                "{} are parts of documents, without t or ts: they change rooms that are known and add none; to load \
+                 rooms, export whole documents (mongoexport without --fields)",
+                so_far.parts
+            ))?;
+        }
         if so_far.skipped > 0 {
             say(format_args!("{} invalid ones skipped", so_far.skipped))?;
         }
@@ -159,8 +179,12 @@ impl Produce {
             so_far.read += 1;
             so_far.last = Some(at);
             match self.send_one(&text, producer, rules, stop).map_err(Ended::Failed)? {
-                Ok(true) => so_far.sent += 1,
-                Ok(false) => so_far.left_out += 1,
+                Ok(Sent::Whole) => so_far.sent += 1,
+                Ok(Sent::Part) => {
+                    so_far.sent += 1;
+                    so_far.parts += 1;
+                }
+                Ok(Sent::LeftOut) => so_far.left_out += 1,
                 Err(problem) if self.skip_invalid => {
                     so_far.skipped += 1;
                     if so_far.skipped <= SKIPPED_TOLD {
@@ -181,14 +205,15 @@ impl Produce {
         producer: &Producer,
         rules: &Rules,
         stop: &CancellationToken,
-    ) -> anyhow::Result<Result<bool, String>> {
+    ) -> anyhow::Result<Result<Sent, String>> {
         let key = match key_of(value, rules) {
             Ok(Some(key)) => key,
-            Ok(None) => return Ok(Ok(false)),
+            Ok(None) => return Ok(Ok(Sent::LeftOut)),
             Err(problem) => return Ok(Err(problem)),
         };
         match producer.send(&key, value, self.if_unknown, stop) {
-            Ok(()) => Ok(Ok(true)),
+            Ok(()) if is_part(value, rules) => Ok(Ok(Sent::Part)),
+            Ok(()) => Ok(Ok(Sent::Whole)),
             Err(error @ ProduceError::TooLarge) => Ok(Err(error.to_string())),
             Err(error) => Err(error.into()),
         }
@@ -206,8 +231,7 @@ impl Produce {
 /// The room that a document speaks of, none if it is one of another type, or what is
 /// wrong with it.
 fn key_of(value: &[u8], rules: &Rules) -> Result<Option<String>, String> {
-    let record = Record { key: None, value: Some(value), timestamp: Some(service::now()) };
-    match decode::decode(&record, rules, &Bump::new()) {
+    match decode::decode(&record(value), rules, &Bump::new()) {
         Ok(Decoded::Ignored(Ignored::OtherKind)) => Ok(None),
         Ok(Decoded::Change(change)) if change.change == Change::OtherKind => Ok(None),
         Ok(Decoded::Change(change)) => Ok(Some(change.room.as_str().to_owned())),
@@ -217,6 +241,15 @@ fn key_of(value: &[u8], rules: &Rules) -> Result<Option<String>, String> {
         Ok(Decoded::Ignored(_)) => Err("it says nothing of a room".to_owned()),
         Err(reason) => Err(format!("{reason} ({}){}", reason.name(), hint(reason))),
     }
+}
+
+fn is_part(value: &[u8], rules: &Rules) -> bool {
+    decode::is_part_of_document(&record(value), rules)
+}
+
+/// The value as the service will read it.
+fn record(value: &[u8]) -> Record<'_> {
+    Record { key: None, value: Some(value), timestamp: Some(service::now()) }
 }
 
 /// What a file that is of another shape than ours mostly comes to.
