@@ -160,6 +160,33 @@ fn the_shipped_file_has_every_key_with_its_built_in_default() {
 }
 
 #[test]
+fn every_shipped_file_is_a_valid_configuration_also_with_its_comments_taken_away() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let names = ["compose.toml", "rocketchat.toml", "roomtally.toml"];
+    let mut found: Vec<_> = std::fs::read_dir(&shipped)
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|end| end == "toml"))
+        .map(|path| path.file_name().expect("a name").to_string_lossy().into_owned())
+        .collect();
+    found.sort_unstable();
+    assert_eq!(found, names);
+    for name in names {
+        let text = std::fs::read_to_string(shipped.join(name)).expect("the file");
+        with_file(&text, &["check", "--offline"], &[]).with_code(0);
+    }
+    let dir = dir();
+    write(dir.path(), "secret", "s3cret\n");
+    let text = std::fs::read_to_string(shipped.join("rocketchat.toml")).expect("the file");
+    let is_setting = |line: &&str| line.starts_with('[') || line.contains(" = ") && !line.contains(". ");
+    let settings = text.lines().map(|line| line.strip_prefix("# ").unwrap_or(line)).filter(is_setting);
+    let text = settings.collect::<Vec<_>>().join("\n").replace("/run/secrets/rocketchat-webhook", "secret");
+    write(dir.path(), "r.toml", &text);
+    let shown = roomtally(dir.path(), &["config", "show", "--config", "r.toml"]).run().with_code(0);
+    shown.saying(&["secret_file = \"secret\"", "topic = \"livechat.rooms.rejected\""]);
+}
+
+#[test]
 fn what_config_show_prints_is_a_configuration_again() {
     let first = with_file(USER, &["config", "show", "--topic", "other"], &[]).with_code(0);
     let lines = first.stdout.lines().filter(|line| !line.contains("(hidden)"));
