@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::key::{Key, Kind};
-use super::keys::{find, keys};
+use super::keys::{check_together, find, keys};
 use super::load::{ClientCheck, ClientFault, Loaded, ShownKey};
 use super::mistake::{Layer, Mistake, Mistakes, Problem};
 use super::node::{Node, Value, quoted};
@@ -64,9 +64,14 @@ impl Draft {
         }
     }
 
-    /// The layer that set a key.
-    pub(super) fn layer(&self, path: &str) -> Layer {
-        self.shown.get(path).map_or(Layer::Default, |shown| shown.layer.clone())
+    /// Notes keys that do not go together, each with the layer that set it.
+    pub(super) fn check_together(&mut self) {
+        for (path, problem) in check_together(&self.config) {
+            let layer = self.shown.get(path).map_or(Layer::Default, |shown| shown.layer.clone());
+            if let Some(key) = find(path) {
+                self.problem(key, problem, &layer);
+            }
+        }
     }
 
     /// The settings with the layer of each, or every mistake.

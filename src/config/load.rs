@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::draft::Draft;
-use super::keys::{check_together, find};
+use super::keys::find;
 use super::mistake::{Layer, Mistake, Mistakes};
 use super::secret::Property;
 use super::settings::Config;
@@ -90,7 +90,7 @@ pub fn load(sources: &Sources<'_>) -> Result<Loaded, Mistakes> {
     for (path, value) in &sources.flags {
         apply_flag(path, value, &mut draft);
     }
-    check_together(&mut draft);
+    draft.check_together();
     if let Some(check) = sources.client_check {
         draft.check_client(check);
     }

@@ -4,10 +4,9 @@
 
 use std::time::Duration;
 
-use crate::config::draft::Draft;
 use crate::config::key::{Key, Kind, Section};
-use crate::config::mistake::Mistake;
-use crate::config::settings::AuthMode;
+use crate::config::mistake::Problem;
+use crate::config::settings::{AuthMode, Config};
 use crate::config::syntax;
 
 use super::COUNT_MAX;
@@ -102,34 +101,16 @@ const KEYS: &[Key] = &[
     },
 ];
 
-/// Notes what does not go together.
-pub(super) fn check(draft: &mut Draft) {
-    let auth = &draft.config.auth;
+/// What does not go together, if anything does not.
+pub(super) fn check(config: &Config) -> Option<(&'static str, Problem)> {
+    let auth = &config.auth;
     if auth.mode != AuthMode::RocketChat {
-        return;
+        return None;
     }
     if !auth.users.is_empty() {
-        note(
-            draft,
-            "auth.users",
-            "is given beside the mode \"rocketchat\", which knows no listed users",
-            "leave the users out, or write mode = \"tokens\"",
-        );
-    } else if auth.url.is_none() {
-        note(
-            draft,
-            "auth.url",
-            "is missing, and the mode \"rocketchat\" needs it",
-            "write the server's address, such as \"https://chat.example.org\"",
-        );
+        let problem = Problem::new("is given beside the mode \"rocketchat\", which knows no listed users");
+        return Some(("auth.users", problem.remedy("leave the users out, or write mode = \"tokens\"")));
     }
-}
-
-fn note(draft: &mut Draft, path: &str, wrong: &str, remedy: &str) {
-    draft.mistake(Mistake {
-        layer: draft.layer(path),
-        key: Some(path.to_owned()),
-        wrong: wrong.to_owned(),
-        remedy: remedy.to_owned(),
-    });
+    let missing = || Problem::new("is missing, and the mode \"rocketchat\" needs it");
+    auth.url.is_none().then(|| ("auth.url", missing()))
 }

@@ -2,9 +2,8 @@
 //!
 //! Owns the one rule that takes two keys: refused records do not go where they came from.
 
-use crate::config::draft::Draft;
 use crate::config::key::{Key, Kind, Section};
-use crate::config::mistake::Mistake;
+use crate::config::mistake::Problem;
 use crate::config::settings::Config;
 use crate::config::syntax;
 
@@ -27,18 +26,14 @@ const KEYS: &[Key] = &[Key {
 
 const PATH: &str = "dead_letter.topic";
 
-/// Notes a dead-letter topic that is the rooms' own: what is rejected there would come again
-/// for ever.
-pub(super) fn check(draft: &mut Draft) {
-    let Config { kafka, dead_letter, .. } = &draft.config;
+/// A dead-letter topic that is the rooms' own is none: what is rejected there would come
+/// again for ever.
+pub(super) fn check(config: &Config) -> Option<(&'static str, Problem)> {
+    let Config { kafka, dead_letter, .. } = config;
     if dead_letter.topic.is_empty() || dead_letter.topic != kafka.topic {
-        return;
+        return None;
     }
-    let mistake = Mistake {
-        layer: draft.layer(PATH),
-        key: Some(PATH.to_owned()),
-        wrong: format!("is kafka.topic itself, {:?}", kafka.topic),
-        remedy: "name another topic: a copy of a rejected record would be read and rejected again".to_owned(),
-    };
-    draft.mistake(mistake);
+    let problem = Problem::new(format!("is kafka.topic itself, {:?}", kafka.topic));
+    let remedy = "name another topic: a copy of a rejected record would be read and rejected again";
+    Some((PATH, problem.remedy(remedy)))
 }

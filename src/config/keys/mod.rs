@@ -15,8 +15,9 @@ mod webhook;
 
 use std::time::Duration;
 
-use super::draft::Draft;
 use super::key::{Key, Section};
+use super::mistake::Problem;
+use super::settings::Config;
 
 /// The largest whole number that every JSON client reads exactly, 2^53.
 const COUNT_MAX: u64 = 1 << 53;
@@ -52,8 +53,7 @@ pub(super) fn is_section(name: &str) -> bool {
     SECTIONS.iter().any(|section| section.name == name)
 }
 
-/// Notes keys that do not go together.
-pub(super) fn check_together(draft: &mut Draft) {
-    auth::check(draft);
-    dead_letter::check(draft);
+/// What is wrong with keys that do not go together, each by the key to change.
+pub(super) fn check_together(config: &Config) -> Vec<(&'static str, Problem)> {
+    [auth::check(config), dead_letter::check(config)].into_iter().flatten().collect()
 }
