@@ -30,6 +30,8 @@ mod payload;
 use std::fmt;
 use std::pin::Pin;
 
+use serde_json::error::Category;
+
 use crate::decode::{self, Bump, Decoded, Record, RejectReason, Rules};
 use crate::room::Timestamp;
 
@@ -63,18 +65,39 @@ pub enum Said {
 /// What is wrong with a payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// It is no JSON object, or a field that is read is of another kind.
-    Malformed(String),
+    /// It is no JSON object, or a field that is read is of another kind. Nothing of its
+    /// text is kept: it may hold what a visitor wrote, and the log is no place for that.
+    Malformed {
+        /// What kind of fault it is.
+        what: Category,
+        /// Where it is.
+        line: usize,
+        /// In bytes from the line's beginning.
+        column: usize,
+    },
     /// It does not say what it is.
     NoType,
     /// The service would refuse its events.
     Rejected(RejectReason),
 }
 
+impl Fault {
+    fn malformed(error: &serde_json::Error) -> Self {
+        Self::Malformed { what: error.classify(), line: error.line(), column: error.column() }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed(what) => write!(f, "it is not the JSON of a webhook: {what}"),
+            Self::Malformed { what, line, column } => {
+                let what = match what {
+                    Category::Data => "a field is of another kind, or there twice",
+                    Category::Eof => "it ends too early",
+                    Category::Io | Category::Syntax => "its syntax is wrong",
+                };
+                write!(f, "it is not the JSON of a webhook: {what} (line {line}, column {column})")
+            }
             Self::NoType => f.write_str("type is missing"),
             Self::Rejected(RejectReason::NoTs) => f.write_str("createdAt is missing"),
             Self::Rejected(RejectReason::BadTs) => f.write_str("createdAt is not a date"),
@@ -118,7 +141,7 @@ impl Webhook {
     /// # Errors
     /// What is wrong with it.
     pub fn read(&self, payload: &[u8], now: Timestamp) -> Result<Said, Fault> {
-        let payload = Payload::parse(payload).map_err(|error| Fault::Malformed(error.to_string()))?;
+        let payload = Payload::parse(payload).map_err(|error| Fault::malformed(&error))?;
         let Some(name) = payload.type_name() else { return Err(Fault::NoType) };
         let Some(kind) = payload.kind() else { return Ok(Said::Nothing(name.to_owned())) };
         if payload.is_test(TEST_ID) {

@@ -160,3 +160,20 @@ fn every_fault_says_what_is_wrong() {
         assert!(fault.contains(said), "{fault}: {payload}");
     }
 }
+
+#[test]
+fn a_fault_tells_where_it_is_and_nothing_of_what_was_written() {
+    for (payload, said) in [
+        ("\n \"my secret\"", "a field is of another kind, or there twice (line 2, column 12)"),
+        ("[\"my secret\"]", "a field is of another kind, or there twice (line 1, column 13)"),
+        ("{\"type\":\"my secret", "it ends too early (line 1, column 18)"),
+        ("{\"_id\":my secret}", "its syntax is wrong (line 1, column 8)"),
+        (
+            "{\"type\":1,\"type\":\"my secret\"}",
+            "a field is of another kind, or there twice (line 1, column 16)",
+        ),
+    ] {
+        let fault = read(payload).expect_err(payload).to_string();
+        assert_eq!(fault, format!("it is not the JSON of a webhook: {said}"), "{payload}");
+    }
+}
