@@ -1,11 +1,14 @@
 //! The body of a webhook request, as far as it is read.
 //!
-//! Owns its fields and what they mean for the two events. Whatever is not read may be of
-//! any kind.
+//! Owns its fields and what they mean for the two events. Invariant: only what names the
+//! room and its department can be wrong. The sender does not repeat what was refused, so
+//! whatever else is odd is passed over: messages that are no list are none, and those in
+//! it that are no objects are left out.
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// The types that speak of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +24,7 @@ pub(super) enum Kind {
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Payload {
+pub(super) struct Payload<'a> {
     #[serde(rename = "type")]
     kind: Option<Value>,
     #[serde(rename = "_id")]
@@ -31,14 +34,15 @@ pub(super) struct Payload {
     /// None where it is not named at all.
     #[serde(rename = "departmentId", default, deserialize_with = "named")]
     department: Option<Value>,
-    messages: Option<Vec<Message>>,
+    #[serde(borrow)]
+    messages: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Message {
     /// Who is not the visitor has one.
     #[serde(rename = "agentId")]
-    agent: Option<Value>,
+    agent: Option<IgnoredAny>,
     #[serde(rename = "editedAt")]
     edited_at: Option<IgnoredAny>,
     navigation: Option<IgnoredAny>,
@@ -65,8 +69,8 @@ fn named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D:
     Value::deserialize(deserializer).map(Some)
 }
 
-impl Payload {
-    pub(super) fn parse(payload: &[u8]) -> serde_json::Result<Self> {
+impl<'a> Payload<'a> {
+    pub(super) fn parse(payload: &'a [u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(payload)
     }
 
@@ -117,11 +121,20 @@ impl Payload {
 
     /// Whether the last message is an agent's; none where there is no message.
     fn is_answered(&self) -> Option<bool> {
-        let mut messages = self.messages.iter().flatten().rev();
+        let messages: Vec<&RawValue> = serde_json::from_str(self.messages?.get()).ok()?;
+        let mut messages = messages.into_iter().rev().filter_map(Message::parse);
         let last = messages.find(|message| {
             message.edited_at.is_none() && message.navigation.is_none() && message.closing.is_none()
         })?;
         Some(last.agent.is_some())
+    }
+}
+
+impl Message {
+    fn parse(message: &RawValue) -> Option<Self> {
+        // The fields alone, in their order, would be taken for one, too.
+        let object = Some(message.get()).filter(|text| text.starts_with('{'))?;
+        serde_json::from_str(object).ok()
     }
 }
 
