@@ -34,6 +34,8 @@ pub struct Inspection {
     pub cleanup_policy: Option<String>,
     /// `retention.ms`; negative is for ever.
     pub retention_ms: Option<i64>,
+    /// `message.timestamp.type`, whose instants records have: `CreateTime` or `LogAppendTime`.
+    pub timestamp_type: Option<String>,
     /// `retention.bytes` a partition; negative is without limit.
     pub retention_bytes: Option<i64>,
     /// `max.message.bytes`: the largest batch of records.
@@ -62,6 +64,7 @@ pub async fn inspect(connection: &Connection, now: Timestamp) -> Result<Inspecti
         identity,
         cleanup_policy: setting("cleanup.policy"),
         retention_ms: number("retention.ms"),
+        timestamp_type: setting("message.timestamp.type"),
         retention_bytes: number("retention.bytes"),
         max_message_bytes: number("max.message.bytes"),
         sample: sample(connection, &partitions).map_err(away)?,

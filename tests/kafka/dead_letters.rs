@@ -285,8 +285,11 @@ fn check_tells_what_is_wrong_with_the_dead_letter_topic() {
     let topic = Topic::new(&node.servers(), 1);
     let small =
         Topic::with(&topic.servers, 1, &[("max.message.bytes", "2000"), ("cleanup.policy", "compact")]);
+    let with = |settings: &[(&str, &str)]| Topic::with(&topic.servers, 1, settings);
+    let for_a_day = ("retention.ms", "86400000");
     for (dead, words) in [
-        (Topic::new(&topic.servers, 2), &["ok ", "2 partitions"][..]),
+        (with(&[for_a_day]), &["warn", "retention.ms=86400000", "set retention.ms to -1"][..]),
+        (Topic::new(&topic.servers, 2), &["ok ", "2 partitions"]),
         (Topic::absent(&topic.servers), &["warn", "is not there", "create it"]),
         (small.clone(), &["warn", "2000 bytes", "max.message.bytes"]),
         (small, &["warn", "is compacted"]),
@@ -297,5 +300,13 @@ fn check_tells_what_is_wrong_with_the_dead_letter_topic() {
         assert_eq!(ended.code, Some(0), "{ended:?}");
         let mut lines = ended.stdout.lines().filter(|line| line.contains(&dead.name));
         assert!(lines.any(|line| words.iter().all(|word| line.contains(word))), "{words:?}: {ended:?}");
+    }
+    for settings in [&[FOR_EVER][..], &[for_a_day, ("message.timestamp.type", "LogAppendTime")]] {
+        let dead = with(settings);
+        let setup = copying(&topic, &dead);
+        let config = setup.config("127.0.0.1:0");
+        let ended = run(TIME, &["check", "--config", config.to_str().unwrap()], None);
+        let warned = ended.stdout.lines().any(|line| line.starts_with("warn") && line.contains(&dead.name));
+        assert!(ended.code == Some(0) && !warned, "{settings:?}: {ended:?}");
     }
 }

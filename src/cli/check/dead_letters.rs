@@ -62,5 +62,21 @@ fn tell(
              cleanup.policy to delete",
         )?;
     }
-    Ok(())
+    warn_of_retention_ms(name, found, findings)
+}
+
+/// What counts is the age of the record, unless the topic puts its own time in the place of
+/// the record's.
+fn warn_of_retention_ms(name: &str, found: &Inspection, findings: &mut Findings) -> io::Result<()> {
+    let has_own_time = found.timestamp_type.as_deref() == Some("LogAppendTime");
+    let Some(retention_ms) = found.retention_ms.filter(|ms| *ms >= 0 && !has_own_time) else {
+        return Ok(());
+    };
+    findings.warn(
+        name,
+        &format!(
+            "deletes records by age (retention.ms={retention_ms}), and a copy is as old as the record it is of: \
+             copies of older records are deleted at once, though they were acknowledged; set retention.ms to -1"
+        ),
+    )
 }

@@ -20,8 +20,9 @@ const KEYS: &[Key] = &[Key {
     default: r#""""#,
     flag: None,
     doc: "A topic of the same cluster to which every rejected record is copied, as it was, with \
-              the reason in its headers; empty: none. It is never made by itself. `roomtally replay` \
-              sends those back that are good by then.",
+              the reason in its headers; empty: none. It is never made by itself; make it with \
+              retention.ms=-1, since a copy is as old as its record, and a finite one deletes copies of \
+              older records at once. `roomtally replay` sends those back that are good by then.",
 }];
 
 const PATH: &str = "dead_letter.topic";
