@@ -5,11 +5,12 @@
 //! and topic may be away: what is sent meanwhile fails in time, and nothing has to be
 //! started anew when they are back.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{ProducerContext, ThreadedProducer};
 use tokio::sync::oneshot;
@@ -46,8 +47,16 @@ pub type Fate = oneshot::Receiver<Result<(), Unwritten>>;
 
 /// Writes records to one topic.
 pub struct Publisher {
-    client: Mutex<Arc<ThreadedProducer<Answers>>>,
+    /// Held while a record is handed over, which waits for nothing, and for a swap.
+    current: Arc<Mutex<Current>>,
     connection: Connection,
+}
+
+/// The producer that takes records.
+struct Current {
+    client: ThreadedProducer<Answers>,
+    /// It takes nothing more, and another one is being made.
+    is_lost: bool,
 }
 
 /// Tells whoever waits.
@@ -60,8 +69,8 @@ impl Publisher {
     /// # Errors
     /// When the client cannot be made from its properties.
     pub fn start(connection: Connection) -> Result<Self, KafkaError> {
-        let client = Mutex::new(Arc::new(client(&connection)?));
-        Ok(Self { client, connection })
+        let current = Current { client: client(&connection)?, is_lost: false };
+        Ok(Self { current: Arc::new(Mutex::new(current)), connection })
     }
 
     /// Hands over a record, which goes out at once, behind those before it.
@@ -70,25 +79,38 @@ impl Publisher {
     /// When the client does not take it.
     pub fn send(&self, record: &Outgoing<'_>) -> Result<Fate, Unwritten> {
         let (sender, fate) = oneshot::channel();
-        let client = Arc::clone(&self.client.lock().unwrap_or_else(PoisonError::into_inner));
-        let sent = client.send(record.to(&self.connection.topic, Box::new(sender)));
+        let mut current = lock(&self.current);
+        let sent = current.client.send(record.to(&self.connection.topic, Box::new(sender)));
         let Err((error, _)) = sent else { return Ok(fate) };
-        if error == KafkaError::MessageProduction(RDKafkaErrorCode::Fatal) {
-            self.begin_anew(&client);
+        if error == KafkaError::MessageProduction(RDKafkaErrorCode::Fatal) && !current.is_lost {
+            current.is_lost = self.begin_anew();
         }
         Err(describe(&error))
     }
 
-    /// An idempotent producer that lost its place takes nothing more: the next record is
-    /// for a new one.
-    fn begin_anew(&self, lost: &Arc<ThreadedProducer<Answers>>) {
-        let mut current = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        if Arc::ptr_eq(&current, lost)
-            && let Ok(new) = client(&self.connection)
-        {
-            *current = Arc::new(new);
-        }
+    /// An idempotent producer that lost its place takes nothing more: what comes is for a
+    /// new one. Making that and ending the old one, which takes up to half a second, are
+    /// for a thread of their own: whoever sends answers others, too. Whether it is under way.
+    fn begin_anew(&self) -> bool {
+        let (current, connection) = (Arc::clone(&self.current), self.connection.clone());
+        let thread = thread::Builder::new().name("publisher-anew".to_owned());
+        thread.spawn(move || swap(&current, client(&connection))).is_ok()
     }
+}
+
+/// Puts the new producer in the place of the lost one; where none could be made, the next
+/// record tries again.
+fn swap(current: &Mutex<Current>, made: KafkaResult<ThreadedProducer<Answers>>) {
+    let mut current = lock(current);
+    current.is_lost = false;
+    let Ok(new) = made else { return };
+    let lost = std::mem::replace(&mut current.client, new);
+    drop(current);
+    drop(lost);
+}
+
+fn lock(current: &Mutex<Current>) -> MutexGuard<'_, Current> {
+    current.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl std::fmt::Debug for Publisher {
@@ -125,5 +147,54 @@ impl ProducerContext for Answers {
     fn delivery(&self, result: &DeliveryResult<'_>, waiting: Self::DeliveryOpaque) {
         // Whoever waited may have gone.
         let _ = waiting.send(result.as_ref().map(|_| ()).map_err(|(error, _)| describe(error)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use std::time::{Duration, Instant};
+
+    use rdkafka::bindings as native;
+    use rdkafka::producer::Producer as _;
+
+    use super::*;
+    use crate::kafka::{EmbeddedBroker, Properties};
+
+    #[allow(unsafe_code, reason = "rdkafka does not expose how a producer is made to lose its place")]
+    fn lose(publisher: &Publisher) {
+        let current = lock(&publisher.current);
+        let code = native::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+        // SAFETY: the client lives as long as the guard, and the reason is copied.
+        unsafe {
+            native::rd_kafka_test_fatal_error(current.client.client().native_ptr(), code, c"lost".as_ptr());
+        }
+    }
+
+    fn write(publisher: &Publisher) -> Result<(), Unwritten> {
+        let record = Outgoing { value: Some(b"x"), ..Outgoing::default() };
+        publisher.send(&record)?.blocking_recv().unwrap()
+    }
+
+    #[test]
+    fn a_producer_that_lost_its_place_is_replaced_each_time() {
+        let broker = EmbeddedBroker::start("rooms", 1).unwrap();
+        let publisher = Publisher::start(Connection {
+            bootstrap_servers: broker.bootstrap_servers(),
+            topic: "rooms".to_owned(),
+            properties: Properties::default(),
+        })
+        .unwrap();
+        write(&publisher).unwrap();
+        for _ in 0..2 {
+            lose(&publisher);
+            write(&publisher).unwrap_err();
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while let Err(error) = write(&publisher) {
+                assert!(Instant::now() < deadline, "{error}");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
     }
 }
