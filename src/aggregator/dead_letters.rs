@@ -92,7 +92,7 @@ impl Aggregator {
         if counts.failed == self.letters.said {
             return;
         }
-        let Some(failure) = sender.take_failure() else { return };
+        let Some(failure) = sender.last_failure() else { return };
         if self.sampler.sample(failure.remedy).is_some() {
             let failed = counts.failed - self.letters.said;
             self.letters.said = counts.failed;

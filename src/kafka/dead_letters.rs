@@ -146,12 +146,12 @@ impl DeadLetters {
     /// What became of the copies so far.
     pub fn counts(&self) -> Copied {
         let Told { acknowledged, failed, .. } = &*self.fates.0;
-        Copied { acknowledged: acknowledged.load(Ordering::Relaxed), failed: failed.load(Ordering::Relaxed) }
+        Copied { acknowledged: acknowledged.load(Ordering::Relaxed), failed: failed.load(Ordering::Acquire) }
     }
 
-    /// Why a copy was given up, the last one that was; forgets it.
-    pub fn take_failure(&self) -> Option<NotCopied> {
-        self.fates.last_failure().take()
+    /// Why a copy was given up, the last one that was.
+    pub fn last_failure(&self) -> Option<NotCopied> {
+        self.fates.last_failure().clone()
     }
 
     /// Whoever asks [`DeadLetters::is_settled`] means the copies sent up to now.
@@ -263,10 +263,11 @@ impl Fates {
                 self.0.acknowledged.fetch_add(1, Ordering::Relaxed);
             }
             Err(error) => {
-                self.0.failed.fetch_add(1, Ordering::Relaxed);
                 let why =
                     error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
                 *self.last_failure() = Some(NotCopied { why, remedy: remedy(error) });
+                // Whoever sees the count finds its reason.
+                self.0.failed.fetch_add(1, Ordering::Release);
             }
         }
         self.0.under_way[era].fetch_sub(1, Ordering::Release);

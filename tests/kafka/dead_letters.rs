@@ -148,6 +148,20 @@ fn without_its_topic_copies_are_given_up_and_with_it_they_go_on_and_counting_alw
 }
 
 #[test]
+fn copies_given_up_right_behind_a_line_of_the_log_are_told_though_no_other_one_is() {
+    let topic = Topic::shared(1);
+    let dead = Topic::absent(&topic.servers);
+    topic.send_with(&[], [bad("a", FIRST_TS)]);
+    let service = copying(&topic, &dead).serve();
+    has_settled(&service, "failed", 1);
+    assert!(service.logged(&["WARN", "given up", "failed=1"]));
+    topic.send_with(&[], [bad("b", FIRST_TS), bad("c", FIRST_TS)]);
+    has_settled(&service, "failed", 3);
+    until("they are told, too", || service.logged(&["WARN", "given up", "failed=2"]).then_some(()));
+    service.ends();
+}
+
+#[test]
 fn a_copy_that_is_too_large_for_its_topic_is_given_up_and_the_next_one_arrives() {
     let topic = Topic::shared(1);
     let dead = Topic::shared_with(1, &[FOR_EVER, ("max.message.bytes", "2000")]);
