@@ -5,7 +5,7 @@
 //! up and counted, and what is counted of rooms does not depend on it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use rdkafka::ClientContext;
@@ -16,6 +16,7 @@ use rdkafka::producer::{Producer as _, ProducerContext, PurgeConfig, ThreadedPro
 
 use crate::kafka::connection::Connection;
 use crate::kafka::context::{LOG_TARGET, log_line};
+use crate::kafka::under_way::UnderWay;
 use crate::kafka::{Header, Outgoing};
 use crate::log::Partition;
 use crate::room::Timestamp;
@@ -97,7 +98,7 @@ pub struct DeadLetters {
     connection: Connection,
     topic: String,
     fates: Fates,
-    /// Which of the two counts of copies under way is that of new ones.
+    /// How many marks there were: a copy belongs to the era in which it was sent.
     era: usize,
 }
 
@@ -109,8 +110,8 @@ struct Fates(Arc<Told>);
 struct Told {
     acknowledged: AtomicU64,
     failed: AtomicU64,
-    /// Copies neither acknowledged nor given up, those before the last mark apart.
-    under_way: [AtomicU64; 2],
+    /// Copies neither acknowledged nor given up.
+    under_way: UnderWay,
     last_failure: Mutex<Option<NotCopied>>,
 }
 
@@ -135,7 +136,7 @@ impl DeadLetters {
     pub fn send(&mut self, letter: &DeadLetter<'_>) {
         let (partition, offset) = (letter.partition.to_string(), letter.offset.to_string());
         let copy = copy(letter, [letter.reason, &self.connection.topic, &partition, &offset]);
-        self.fates.0.under_way[self.era].fetch_add(1, Ordering::Relaxed);
+        self.fates.0.under_way.sent(self.era);
         let Err(error) = self.try_send(&copy) else { return };
         self.fates.settle(self.era, Err(&error));
         if error == KafkaError::MessageProduction(RDKafkaErrorCode::Fatal) {
@@ -156,13 +157,13 @@ impl DeadLetters {
 
     /// Whoever asks [`DeadLetters::is_settled`] means the copies sent up to now.
     pub fn mark(&mut self) {
-        self.era ^= 1;
+        self.era += 1;
     }
 
     /// Whether every copy that was sent before the last mark is acknowledged or given
     /// up.
     pub fn is_settled(&self) -> bool {
-        self.fates.0.under_way[self.era ^ 1].load(Ordering::Acquire) == 0
+        self.fates.0.under_way.is_none_before(self.era)
     }
 
     /// No more copies come: waits until `by` for those under way, and gives up the others.
@@ -270,10 +271,10 @@ impl Fates {
                 self.0.failed.fetch_add(1, Ordering::Release);
             }
         }
-        self.0.under_way[era].fetch_sub(1, Ordering::Release);
+        self.0.under_way.settled(era);
     }
 
-    fn last_failure(&self) -> std::sync::MutexGuard<'_, Option<NotCopied>> {
+    fn last_failure(&self) -> MutexGuard<'_, Option<NotCopied>> {
         self.0.last_failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -293,7 +294,7 @@ impl ProducerContext for Fates {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, era: usize) {
-        self.settle(era & 1, result.as_ref().map(|_| ()).map_err(|(error, _)| error));
+        self.settle(era, result.as_ref().map(|_| ()).map_err(|(error, _)| error));
     }
 }
 

@@ -24,6 +24,7 @@ mod publisher;
 mod read_from;
 mod reader;
 mod stored;
+mod under_way;
 mod watch;
 
 pub use batch::{Batch, BatchRecord, Header};
