@@ -92,6 +92,17 @@ fn a_request_for_which_there_is_no_place_is_put_off_at_once_and_the_others_get_t
 }
 
 #[test]
+fn another_method_gets_an_answer_without_a_body_like_every_other() {
+    let (service, _door) = service();
+    for method in ["GET", "HEAD", "PUT", "OPTIONS"] {
+        let answer = service.request(&format!("{method} /webhooks/rocketchat"), "");
+        is(&answer, 405);
+        assert_eq!(answer.header("allow"), Some("POST"), "{method}");
+        assert_eq!(answer.header("content-type"), None, "{method}");
+    }
+}
+
+#[test]
 fn what_the_door_refuses_is_put_off() {
     let (service, door) = service();
     door.permits.close();

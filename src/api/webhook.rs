@@ -24,7 +24,6 @@ use crate::telemetry::Sampler;
 use crate::webhook::{Fault, NotPublished, Said, Webhook};
 
 use super::credentials::only_value;
-use super::refusal::Refusal;
 use super::{NO_CACHE, NO_STORE, StaticHeader};
 
 /// Where Rocket.Chat is told to post.
@@ -192,5 +191,5 @@ pub(super) async fn receive(State(endpoint): State<Arc<Endpoint>>, request: Requ
 
 /// Nothing but POST is answered here.
 pub(super) async fn method_not_allowed() -> Response {
-    ([ALLOW_POST], Refusal::MethodNotAllowed).into_response()
+    (StatusCode::METHOD_NOT_ALLOWED, [ALLOW_POST, NO_STORE, NO_CACHE]).into_response()
 }
