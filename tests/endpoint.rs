@@ -857,7 +857,9 @@ fn configured_origins_may_read_answers_and_others_are_not_named() {
             assert_eq!(answer.status, status, "{line} {headers}");
             assert_eq!(answer.header("access-control-allow-origin"), expected, "{line} {headers}");
             assert_eq!(answer.header("vary"), expected.map(|_| "Origin"), "{line} {headers}");
-            let exposed = expected.map(|_| "x-roomtally-as-of, retry-after");
+            let exposed = expected.map(|_| {
+                "x-roomtally-as-of, retry-after, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset"
+            });
             assert_eq!(answer.header("access-control-expose-headers"), exposed, "{line} {headers}");
         }
         let asks = "Access-Control-Request-Method: GET\r\nAccess-Control-Request-Headers: x-auth-token,x-user-id\r\n";

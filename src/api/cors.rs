@@ -12,6 +12,10 @@ use axum::response::{IntoResponse, Response};
 use super::Api;
 use super::refusal::ALLOW;
 
+/// What a page may read of an answer's headers, beside those that every page may.
+const READABLE: &str =
+    "x-roomtally-as-of, retry-after, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset";
+
 /// The configured origins.
 #[derive(Debug)]
 pub(super) struct Cors {
@@ -48,7 +52,7 @@ pub(super) async fn guard(State(api): State<Api>, request: Request, next: Next) 
         preflight()
     } else {
         let mut response = next.run(request).await;
-        let readable = HeaderValue::from_static("x-roomtally-as-of, retry-after");
+        let readable = HeaderValue::from_static(READABLE);
         response.headers_mut().insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, readable);
         response
     };
