@@ -1,7 +1,8 @@
 //! The client with which the program itself asks others over HTTP.
 //!
-//! Owns how it is made: certificates as the system trusts them, a time limit, and no
-//! redirects, since what is asked carries credentials that are meant for one server.
+//! Owns how it is made: certificates as the system trusts them, a time limit, and neither
+//! redirects nor the environment's proxies, since what is asked carries credentials that
+//! are meant for one server.
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ pub fn client(timeout: Duration) -> Result<Client, String> {
     Client::builder()
         .user_agent(concat!("roomtally/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
+        .no_proxy()
         .timeout(timeout)
         .build()
         .map_err(|error| cause(&error))

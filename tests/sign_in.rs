@@ -202,7 +202,7 @@ fn who_signed_out_is_refused_once_the_verdict_is_over() {
 fn a_user_in_use_is_asked_about_before_the_verdict_is_over() {
     let server = RocketChat::start();
     server.sign_in("a", "token", &["admin"]);
-    let service = service(&Auth { cache_ttl: Duration::from_secs(2), ..auth(&server) });
+    let service = service(&Auth { cache_ttl: Duration::from_secs(10), ..auth(&server) });
     check(&ask(&service, "a", "token"), 200, RESULT, "first");
     // A server that hangs keeps nobody waiting whose verdict still holds.
     server.is(Mood::Hanging);
@@ -337,7 +337,7 @@ fn credentials_do_not_follow_a_redirect() {
 fn strangers_cannot_use_up_the_calls_of_users() {
     let server = RocketChat::start();
     server.sign_in("a", "token", &["admin"]);
-    let ttl = Duration::from_millis(300);
+    let ttl = Duration::from_secs(6);
     let service = service(&Auth { calls_per_minute: 10, cache_ttl: ttl, ..auth(&server) });
     check(&ask(&service, "a", "token"), 200, RESULT, "first");
     let mut refused = [0, 0];
@@ -360,6 +360,79 @@ fn strangers_cannot_use_up_the_calls_of_users() {
     check(&ask(&service, "a", "token"), 200, RESULT, "the user, after it");
     check_undecided(&ask(&service, "a", "one more guess"), "a stranger");
     assert_eq!(server.asked(ME), 10, "no minute has more calls than the budget");
+}
+
+#[test]
+fn guesses_at_the_same_time_leave_calls_to_the_others_too() {
+    let server = RocketChat::start();
+    server.sign_in("a", "token", &["admin"]);
+    server.is(Mood::Hanging);
+    let service = service(&Auth { calls_per_minute: 10, ..auth(&server) });
+    std::thread::scope(|scope| {
+        let guess = |guess| ask_from(&service, "198.51.100.1", "a", &format!("guess-{guess}"));
+        let guesses: Vec<_> = (0..20).map(|number| scope.spawn(move || guess(number))).collect();
+        server.wait_asked(ME, 5);
+        let refused = || guesses.iter().filter(|guess| guess.is_finished()).count();
+        let by = Instant::now() + DEADLINE;
+        while refused() < 15 {
+            assert!(Instant::now() < by, "{} of 15", refused());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(server.asked(ME), 5);
+        server.is(Mood::Well);
+        let statuses = guesses.into_iter().map(|guess| guess.join().unwrap().status);
+        assert_eq!(statuses.filter(|status| *status == 401).count(), 5);
+    });
+    check(&ask_from(&service, "198.51.100.2", "a", "token"), 200, RESULT, "another address");
+}
+
+#[test]
+fn users_without_the_permission_keep_no_calls_for_themselves() {
+    let server = RocketChat::start();
+    let service = service(&Auth { calls_per_minute: 10, ..auth(&server) });
+    for number in 0..9 {
+        let token = format!("token-{number}");
+        server.sign_in("agent", &token, &["livechat-agent"]);
+        check(&ask(&service, "agent", &token), 403, FORBIDDEN, &token);
+    }
+    // Were they users in use, newcomers would have five calls in all.
+    server.sign_in("a", "token", &["admin"]);
+    check(&ask(&service, "a", "token"), 200, RESULT, "a newcomer");
+}
+
+#[test]
+fn an_answer_about_one_that_is_not_understood_keeps_nobody_else_out() {
+    for (status, body) in [(403, "{}"), (431, ""), (400, "{}"), (200, r#"{"_id":"b","roles":["admin"]}"#)] {
+        let server = RocketChat::start();
+        server.sign_in("a", "token", &["admin"]);
+        let service = service(&auth(&server));
+        server.is(Mood::Answering(ME, status, body));
+        check_undecided(&ask(&service, "odd", "token"), body);
+        server.is(Mood::Well);
+        check(&ask(&service, "a", "token"), 200, RESULT, body);
+    }
+}
+
+#[test]
+fn all_who_wait_for_the_list_of_permissions_hear_the_same() {
+    let server = RocketChat::start();
+    for number in 0..10 {
+        server.sign_in(&format!("user-{number}"), "token", &["admin"]);
+    }
+    server.is(Mood::HangingAt(PERMISSIONS));
+    let timeout = Duration::from_secs(2);
+    let service = service(&Auth { timeout, ..auth(&server) });
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        let ask = |number| ask(&service, &format!("user-{number}"), "token");
+        let asking: Vec<_> = (0..10).map(|number| scope.spawn(move || ask(number))).collect();
+        for asking in asking {
+            check_undecided(&asking.join().unwrap(), "the list does not come");
+        }
+    });
+    // One after the other they would have waited for ten times as long.
+    assert!(began.elapsed() < timeout * 6, "{:?}", began.elapsed());
+    assert!(server.asked(PERMISSIONS) <= 3, "{}", server.asked(PERMISSIONS));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ConfigArgs, Failure, ServiceArgs};
 use crate::api::WEBHOOK_PATH;
+use crate::config::AuthMode;
 use crate::service::{Durability, Service};
 use crate::snapshot::Place;
 use crate::status::Status;
@@ -42,7 +43,7 @@ impl Serve {
         if config.webhook.secret.is_some() {
             tracing::info!("Rocket.Chat's webhook is taken at http://{address}{WEBHOOK_PATH}");
         }
-        if config.auth.users.is_empty() {
+        if config.auth.mode == AuthMode::Tokens && config.auth.users.is_empty() {
             tracing::warn!(
                 "no user is configured, so every question is refused with 401; `roomtally token USER_ID` \
                  makes one and prints what to put into the configuration"

@@ -40,6 +40,7 @@ fn tokens_are_logged_nowhere_and_an_outage_is_said_once() {
     for secret in [TOKEN, GUESS] {
         assert!(!ended.all().contains(secret), "{ended}");
     }
+    assert!(!ended.stderr.contains("no user is configured"), "{ended}");
     for said in ["answers api/v1/me with 500", "decides on sign-ins again"] {
         let warnings = ended.stderr.lines().filter(|line| line.contains(said) && !line.contains("DEBUG"));
         assert_eq!(warnings.count(), 1, "{said}\n{ended}");

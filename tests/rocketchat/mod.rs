@@ -36,6 +36,8 @@ pub enum Mood {
     Well,
     /// It takes requests and answers none until it is well again.
     Hanging,
+    /// The same for requests to this path.
+    HangingAt(&'static str),
     /// It answers every request to this path with this.
     Answering(&'static str, u16, &'static str),
     /// It says 429, and for how many seconds if anything.
@@ -178,6 +180,7 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
         let mood = shared.world.lock().unwrap().mood.clone();
         match mood {
             Mood::Hanging => well.await,
+            Mood::HangingAt(at) if at == path => well.await,
             Mood::Answering(at, status, body) if at == path => {
                 return (StatusCode::from_u16(status).unwrap(), body).into_response();
             }
@@ -189,7 +192,7 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
             Mood::Redirecting(to) => {
                 return (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, to)]).into_response();
             }
-            Mood::Well | Mood::Answering(..) => {
+            Mood::Well | Mood::HangingAt(_) | Mood::Answering(..) => {
                 let query = request.uri().query().unwrap_or_default();
                 return answer_well(&shared.world.lock().unwrap(), &path, query, request.headers());
             }

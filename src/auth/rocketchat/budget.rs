@@ -2,8 +2,9 @@
 //!
 //! Owns the calls of the last minute, and the pause after one that failed. Invariants: in
 //! no minute there are more than the budget; credentials that are not known yet leave up
-//! to half of it to users who are, one call for each of these; and an address whose
-//! credentials were wrong takes no more than half of what is open to the unknown.
+//! to half of it to users who are, one call for each of these; and an address takes no
+//! more than half of what is open to the unknown with calls that have not found a user,
+//! those under way among them.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -16,14 +17,24 @@ const MINUTE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause that we make of ourselves.
 const PAUSE_MAX: Duration = Duration::from_secs(15);
+/// Until a call that is under way may have ended.
+const UNDER_WAY: Duration = Duration::from_secs(1);
 
 /// For whom the server is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// A user who was known before.
+    /// A user who was let in before.
     Renewal,
-    /// Credentials that came from this client for the first time.
+    /// Credentials that came from this client, and let nobody in before.
     New(Client),
+}
+
+/// A call that was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ticket {
+    number: u64,
+    /// When it began.
+    pub(super) began: Instant,
 }
 
 /// No call may be made now.
@@ -39,81 +50,113 @@ pub(super) struct NoCall {
 #[derive(Debug)]
 pub(super) struct Budget {
     per_minute: usize,
-    calls: VecDeque<(Instant, Purpose)>,
-    /// Calls that found wrong credentials, and who had sent them.
-    wrong: VecDeque<(Instant, Client)>,
+    /// Those of the last minute, in their order.
+    calls: VecDeque<Call>,
+    taken: u64,
     pause: Option<Pause>,
 }
 
 #[derive(Debug, Clone, Copy)]
+struct Call {
+    ticket: Ticket,
+    purpose: Purpose,
+    found: Found,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    NothingYet,
+    Nobody,
+    User,
+}
+
+#[derive(Debug, Clone, Copy)]
 struct Pause {
+    since: Instant,
     until: Instant,
     length: Duration,
 }
 
 impl Budget {
     pub(super) fn new(per_minute: usize) -> Self {
-        Self { per_minute, calls: VecDeque::new(), wrong: VecDeque::new(), pause: None }
+        Self { per_minute, calls: VecDeque::new(), taken: 0, pause: None }
     }
 
     /// Takes a call, where so many users are known.
-    pub(super) fn take(&mut self, purpose: Purpose, known: usize, now: Instant) -> Result<(), NoCall> {
+    pub(super) fn take(
+        &mut self,
+        purpose: Purpose,
+        known: impl FnOnce() -> usize,
+        now: Instant,
+    ) -> Result<Ticket, NoCall> {
         if let Some(wait) = self.pause.and_then(|pause| left(pause.until, now)) {
             return Err(NoCall { wait, is_spent: false });
         }
-        self.forget(now);
-        if let Some(first) = self.first_of_too_many(purpose, known) {
-            let wait = left(first + MINUTE, now).unwrap_or_default();
+        let is_over = |call: &Call| now.saturating_duration_since(call.ticket.began) >= MINUTE;
+        while self.calls.front().is_some_and(is_over) {
+            self.calls.pop_front();
+        }
+        if let Some(wait) = self.wait(purpose, known, now) {
             return Err(NoCall { wait, is_spent: true });
         }
-        self.calls.push_back((now, purpose));
-        Ok(())
+        self.taken += 1;
+        let ticket = Ticket { number: self.taken, began: now };
+        self.calls.push_back(Call { ticket, purpose, found: Found::NothingYet });
+        Ok(ticket)
     }
 
-    /// When the first of those calls was that are too many for another one.
-    fn first_of_too_many(&self, purpose: Purpose, known: usize) -> Option<Instant> {
-        let all = self.calls.iter().map(|&(at, _)| at);
-        let Purpose::New(client) = purpose else { return first_of(all, self.per_minute) };
-        let open = self.per_minute - known.min(self.per_minute / 2);
-        let new = self.calls.iter().filter(|(_, purpose)| matches!(purpose, Purpose::New(_)));
-        let wrong = self.wrong.iter().filter(|(_, of)| *of == client);
-        first_of(all, self.per_minute)
-            .or_else(|| first_of(new.map(|&(at, _)| at), open))
-            .or_else(|| first_of(wrong.map(|&(at, _)| at), open.div_ceil(2)))
+    /// How long there are too many calls for another one; none if there are not.
+    fn wait(&self, purpose: Purpose, known: impl FnOnce() -> usize, now: Instant) -> Option<Duration> {
+        let until_over = |call: &Call| left(call.ticket.began + MINUTE, now).unwrap_or_default();
+        let all = self.calls.iter();
+        let Purpose::New(client) = purpose else { return first_of(all, self.per_minute).map(until_over) };
+        if let Some(call) = first_of(all.clone(), self.per_minute) {
+            return Some(until_over(call));
+        }
+        let open = self.per_minute - known().min(self.per_minute / 2);
+        let new = all.clone().filter(|call| matches!(call.purpose, Purpose::New(_)));
+        let in_vain = all.filter(|call| call.purpose == Purpose::New(client) && call.found != Found::User);
+        let is_under_way = |call: &&Call| call.found == Found::NothingYet;
+        first_of(new, open).map(until_over).or_else(|| {
+            let first = first_of(in_vain.clone(), open.div_ceil(2))?;
+            Some(if in_vain.clone().any(|call| is_under_way(&call)) { UNDER_WAY } else { until_over(first) })
+        })
     }
 
-    /// The credentials that this client had sent were wrong.
-    pub(super) fn was_wrong(&mut self, client: Client, now: Instant) {
-        self.wrong.push_back((now, client));
+    /// A call has found a user, or nobody.
+    pub(super) fn found(&mut self, ticket: Ticket, a_user: bool) {
+        if let Some(call) = self.calls.iter_mut().find(|call| call.ticket == ticket) {
+            call.found = if a_user { Found::User } else { Found::Nobody };
+        }
     }
 
-    /// A call got an answer; says whether one before it had not.
-    pub(super) fn answered(&mut self) -> bool {
-        self.pause.take().is_some()
+    /// A call got an answer; says whether that ends a pause. One that began before the
+    /// pause tells nothing of what came after.
+    pub(super) fn answered(&mut self, ticket: Ticket) -> bool {
+        let ends = self.pause.is_some_and(|pause| ticket.began >= pause.since);
+        if ends {
+            self.pause = None;
+        }
+        ends
     }
 
     /// A call got none: nothing is asked for a while, as the server said or longer each
-    /// time; says whether the one before it had got one.
-    pub(super) fn failed(&mut self, wait: Option<Duration>, now: Instant) -> bool {
+    /// time; says whether that is the first one.
+    pub(super) fn failed(&mut self, ticket: Ticket, wait: Option<Duration>, now: Instant) -> bool {
         let last = self.pause;
-        let own = last.map_or(PAUSE, |last| (last.length * 2).min(PAUSE_MAX));
-        self.pause = Some(Pause { until: now + wait.unwrap_or(own), length: own });
+        if let Some(pause) = self.pause.as_mut().filter(|pause| ticket.began < pause.since) {
+            // Of the same outage, and no further one.
+            pause.until = pause.until.max(now + wait.unwrap_or_default());
+            return false;
+        }
+        let length = last.map_or(PAUSE, |last| (last.length * 2).min(PAUSE_MAX));
+        self.pause = Some(Pause { since: now, until: now + wait.unwrap_or(length), length });
         last.is_none()
-    }
-
-    fn forget(&mut self, now: Instant) {
-        let is_over = |at: &Instant| now.saturating_duration_since(*at) >= MINUTE;
-        while self.calls.front().is_some_and(|(at, _)| is_over(at)) {
-            self.calls.pop_front();
-        }
-        while self.wrong.front().is_some_and(|(at, _)| is_over(at)) {
-            self.wrong.pop_front();
-        }
     }
 }
 
 /// The first of these calls if there are at least so many.
-fn first_of(mut calls: impl Iterator<Item = Instant> + Clone, at_least: usize) -> Option<Instant> {
+fn first_of<'a>(mut calls: impl Iterator<Item = &'a Call> + Clone, at_least: usize) -> Option<&'a Call> {
     (calls.clone().count() >= at_least).then(|| calls.next()).flatten()
 }
 
@@ -123,78 +166,96 @@ fn left(until: Instant, now: Instant) -> Option<Duration> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::net::IpAddr;
 
     use super::*;
 
     fn new(last: u8) -> Purpose {
-        Purpose::New(client(last))
+        Purpose::New(Client::of(IpAddr::from([192, 0, 2, last])))
     }
 
-    fn client(last: u8) -> Client {
-        Client::of(IpAddr::from([192, 0, 2, last]))
-    }
-
-    fn spent(wait: Duration) -> Result<(), NoCall> {
+    fn spent(wait: Duration) -> Result<Ticket, NoCall> {
         Err(NoCall { wait, is_spent: true })
     }
 
-    fn paused(wait: Duration) -> Result<(), NoCall> {
+    fn paused(wait: Duration) -> Result<Ticket, NoCall> {
         Err(NoCall { wait, is_spent: false })
     }
 
-    /// How many of the purpose get through at once.
-    fn taken(budget: &mut Budget, purpose: Purpose, known: usize, now: Instant) -> usize {
-        (0..1_000).take_while(|_| budget.take(purpose, known, now).is_ok()).count()
+    /// How many of the purpose get through at once, each of which finds a user or not.
+    fn taken(budget: &mut Budget, purpose: Purpose, known: usize, now: Instant, a_user: bool) -> usize {
+        let mut take = || budget.take(purpose, || known, now).map(|ticket| budget.found(ticket, a_user));
+        (0..1_000).take_while(|_| take().is_ok()).count()
     }
 
     #[test]
     fn in_no_minute_there_are_more_calls_than_the_budget() {
         let (mut budget, began) = (Budget::new(10), Instant::now());
         let second = |second| began + Duration::from_secs(second);
-        assert_eq!(taken(&mut budget, new(1), 0, began), 10);
-        assert_eq!(budget.take(Purpose::Renewal, 0, second(20)), spent(Duration::from_secs(40)));
-        assert_eq!(taken(&mut budget, Purpose::Renewal, 0, second(60)), 10);
-        assert_eq!(taken(&mut budget, new(1), 0, second(119)), 0);
+        assert_eq!(taken(&mut budget, new(1), 0, began, true), 10);
+        assert_eq!(budget.take(Purpose::Renewal, || 0, second(20)), spent(Duration::from_secs(40)));
+        assert_eq!(taken(&mut budget, Purpose::Renewal, 0, second(60), true), 10);
+        assert_eq!(taken(&mut budget, new(1), 0, second(119), true), 0);
     }
 
     #[test]
     fn known_users_keep_up_to_half_of_it() {
         for (known, open) in [(0, 10), (1, 9), (5, 5), (1_000, 5)] {
             let (mut budget, now) = (Budget::new(10), Instant::now());
-            assert_eq!(taken(&mut budget, new(1), known, now), open);
-            assert_eq!(taken(&mut budget, Purpose::Renewal, known, now), 10 - open);
+            assert_eq!(taken(&mut budget, new(1), known, now, true), open);
+            assert_eq!(taken(&mut budget, Purpose::Renewal, known, now, true), 10 - open);
         }
         let (mut budget, now) = (Budget::new(1), Instant::now());
-        assert_eq!(taken(&mut budget, new(1), 1_000, now), 1, "a budget of one is open to all");
+        assert_eq!(taken(&mut budget, new(1), 1_000, now, true), 1, "a budget of one is open to all");
     }
 
     #[test]
-    fn an_address_with_wrong_credentials_leaves_half_of_what_is_open() {
+    fn an_address_that_finds_nobody_leaves_half_of_what_is_open() {
         let (mut budget, now) = (Budget::new(10), Instant::now());
-        for _ in 0..5 {
-            assert_eq!(budget.take(new(1), 0, now), Ok(()));
-            budget.was_wrong(client(1), now);
-        }
-        assert_eq!(budget.take(new(1), 0, now), spent(MINUTE));
-        assert_eq!(taken(&mut budget, new(2), 0, now), 5);
+        assert_eq!(taken(&mut budget, new(1), 0, now, false), 5);
+        assert_eq!(budget.take(new(1), || 0, now), spent(MINUTE));
+        assert_eq!(taken(&mut budget, new(2), 0, now, false), 5);
+    }
+
+    #[test]
+    fn calls_under_way_are_held_against_their_address_until_they_find_a_user() {
+        let (mut budget, now) = (Budget::new(10), Instant::now());
+        let tickets: Vec<_> = (0..5).map(|_| budget.take(new(1), || 0, now).unwrap()).collect();
+        assert_eq!(budget.take(new(1), || 0, now), spent(UNDER_WAY));
+        budget.found(tickets[0], true);
+        assert!(budget.take(new(1), || 0, now).is_ok());
+        assert!(budget.take(new(2), || 0, now).is_ok());
     }
 
     #[test]
     fn after_a_failure_nothing_is_asked_for_a_while() {
         let (mut budget, began) = (Budget::new(1_000), Instant::now());
-        assert!(!budget.answered());
+        let mut ticket = budget.take(new(1), || 0, began).unwrap();
+        assert!(!budget.answered(ticket));
         let mut now = began;
         for (at, seconds) in [1, 2, 4, 8, 15, 15].into_iter().enumerate() {
-            assert_eq!(budget.failed(None, now), at == 0);
-            assert_eq!(budget.take(Purpose::Renewal, 0, now), paused(Duration::from_secs(seconds)));
+            assert_eq!(budget.failed(ticket, None, now), at == 0);
+            assert_eq!(budget.take(Purpose::Renewal, || 0, now), paused(Duration::from_secs(seconds)));
             now += Duration::from_secs(seconds);
-            assert_eq!(budget.take(Purpose::Renewal, 0, now), Ok(()));
+            ticket = budget.take(Purpose::Renewal, || 0, now).unwrap();
         }
-        assert!(!budget.failed(Some(MINUTE), now), "the server may say how long");
-        assert_eq!(budget.take(new(1), 0, now), paused(MINUTE));
-        assert!(budget.answered());
-        assert_eq!(budget.take(new(1), 0, now), Ok(()));
+        assert!(!budget.failed(ticket, Some(MINUTE), now), "the server may say how long");
+        assert_eq!(budget.take(new(1), || 0, now), paused(MINUTE));
+        let ticket = budget.take(new(1), || 0, now + MINUTE).unwrap();
+        assert!(budget.answered(ticket));
+        assert!(budget.take(new(1), || 0, now + MINUTE).is_ok());
+    }
+
+    #[test]
+    fn calls_that_began_before_a_pause_neither_end_nor_lengthen_it() {
+        let (mut budget, began) = (Budget::new(1_000), Instant::now());
+        let second = |second| began + Duration::from_secs(second);
+        let [first, slow, last] = [(); 3].map(|()| budget.take(new(1), || 0, began).unwrap());
+        assert!(budget.failed(first, Some(MINUTE), second(1)));
+        assert!(!budget.answered(slow));
+        assert!(!budget.failed(last, None, second(2)));
+        assert_eq!(budget.take(Purpose::Renewal, || 0, second(2)), paused(Duration::from_secs(59)));
     }
 }

@@ -11,6 +11,7 @@
 //! ```
 
 mod budget;
+mod roles;
 mod upstream;
 mod verdicts;
 
@@ -27,9 +28,10 @@ use crate::auth::{Credentials, Verdict};
 use crate::config::Auth;
 use crate::telemetry::{Sampler, SignInCalls};
 
-use budget::{Budget, NoCall, Purpose};
+use budget::{Budget, NoCall, Purpose, Ticket};
+use roles::Roles;
 use upstream::Headers;
-use verdicts::{Key, Remembered, Verdicts};
+use verdicts::{Key, REFUSAL_HOLDS_MAX, Remembered, Verdicts};
 
 pub use upstream::{Me, NoAnswer, Upstream};
 
@@ -51,13 +53,10 @@ pub(super) struct RocketChat(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    upstream: Upstream,
+    upstream: Arc<Upstream>,
     verdicts: Verdicts,
     budget: Mutex<Budget>,
-    /// Who holds the permission, and since when that is known. Held while it is asked, so
-    /// that it is asked once.
-    roles: tokio::sync::Mutex<Option<(Vec<String>, Instant)>>,
-    roles_hold: Duration,
+    roles: Arc<Roles>,
     /// Credentials that the server is being asked about.
     flights: DashMap<Key, Flight>,
     calls: SignInCalls,
@@ -79,12 +78,14 @@ impl Drop for Landing<'_> {
 
 impl RocketChat {
     pub(super) fn new(upstream: Upstream, auth: &Auth, calls: SignInCalls) -> Self {
+        let upstream = Arc::new(upstream);
+        // A verdict is as old as the list, so the list is never old.
+        let list_holds = (auth.cache_ttl / 4).min(REFUSAL_HOLDS_MAX);
         Self(Arc::new(Shared {
+            roles: Arc::new(Roles::new(Arc::clone(&upstream), list_holds)),
             upstream,
             verdicts: Verdicts::new(auth.cache_ttl),
             budget: Mutex::new(Budget::new(auth.calls_per_minute)),
-            roles: tokio::sync::Mutex::new(None),
-            roles_hold: auth.cache_ttl,
             flights: DashMap::new(),
             calls,
             sampler: Mutex::default(),
@@ -115,7 +116,8 @@ impl RocketChat {
             Remembered::Nothing if !may_ask => return Err(Undecided { wait: None }),
             Remembered::Nothing => Purpose::New(Client::of(from)),
         };
-        let mut flight = self.ask(key, given, purpose, now)?;
+        let mut flight =
+            self.ask(key, given, purpose, now).map_err(|no_call| self.0.without_call(no_call))?;
         let outcome = flight.wait_for(Option::is_some).await.ok().and_then(|outcome| *outcome);
         // A flight that crashed decided nothing.
         outcome.unwrap_or(Err(Undecided { wait: Some(Duration::from_secs(1)) }))
@@ -128,7 +130,7 @@ impl RocketChat {
         given: Credentials<'_>,
         purpose: Purpose,
         now: Instant,
-    ) -> Result<Flight, Undecided> {
+    ) -> Result<Flight, NoCall> {
         let flight = match self.0.flights.entry(key.clone()) {
             Entry::Occupied(flight) => return Ok(flight.get().clone()),
             Entry::Vacant(flight) => flight,
@@ -140,20 +142,18 @@ impl RocketChat {
         let Some(headers) = Headers::of(given) else {
             return Ok(watch::channel(Some(Ok(Verdict::Unknown))).1);
         };
-        let taken = self.0.budget().take(purpose, self.0.verdicts.users(), now);
-        taken.map_err(|no_call| self.0.without_call(no_call))?;
+        let in_use = || self.0.verdicts.in_use(now);
+        let ticket = self.0.budget().take(purpose, in_use, now)?;
         let (sender, receiver) = watch::channel(None);
         flight.insert(receiver.clone());
         let shared = Arc::clone(&self.0);
         tokio::spawn(async move {
             let landing = Landing(&shared, key.clone());
-            let outcome = shared.decide(&headers).await;
-            if let Ok(verdict) = outcome {
-                shared.verdicts.keep(key, verdict, now);
-                if let (Verdict::Unknown, Purpose::New(client)) = (verdict, purpose) {
-                    shared.budget().was_wrong(client, now);
-                }
-            }
+            let decided = shared.decide(&headers, ticket).await;
+            let outcome = decided.map(|(verdict, at)| {
+                shared.verdicts.keep(key, verdict, at);
+                verdict
+            });
             drop(landing);
             sender.send_replace(Some(outcome));
         });
@@ -168,8 +168,7 @@ impl Shared {
 
     /// The server may not be asked now.
     fn without_call(&self, NoCall { wait, is_spent }: NoCall) -> Undecided {
-        let mut sampler = self.sampler.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_spent && let Some(unsaid) = sampler.sample("budget") {
+        if is_spent && let Some(unsaid) = self.sample("budget") {
             tracing::warn!(
                 unsaid,
                 "more sign-ins than auth.calls_per_minute lets be asked about: this one gets 503; raise it, and \
@@ -179,42 +178,58 @@ impl Shared {
         Undecided { wait: Some(wait) }
     }
 
-    /// Asks the server, and notes how that went.
-    async fn decide(&self, headers: &Headers) -> Outcome {
-        match self.asked(headers).await {
-            Ok(verdict) => {
-                let calls =
-                    if verdict == Verdict::Unknown { &self.calls.refused } else { &self.calls.accepted };
+    /// Asks the server, and notes how that went; the verdict and how old it is.
+    async fn decide(&self, headers: &Headers, ticket: Ticket) -> Result<(Verdict, Instant), Undecided> {
+        match self.asked(headers, ticket.began).await {
+            Ok((verdict, at)) => {
+                let is_user = verdict != Verdict::Unknown;
+                let calls = if is_user { &self.calls.accepted } else { &self.calls.refused };
                 calls.increment(1);
-                if self.budget().answered() {
+                let ends_pause = {
+                    let mut budget = self.budget();
+                    budget.found(ticket, is_user);
+                    budget.answered(ticket)
+                };
+                if ends_pause {
                     tracing::info!(url = %self.upstream.url(), "Rocket.Chat decides on sign-ins again");
                 }
-                Ok(verdict)
+                Ok((verdict, at))
             }
-            Err(NoAnswer { why, wait }) => {
+            Err(no_answer) => {
                 self.calls.failed.increment(1);
-                let is_first = self.budget().failed(wait, Instant::now());
-                if is_first {
-                    tracing::warn!(
-                        url = %self.upstream.url(),
-                        "Rocket.Chat {why}; who signed in lately goes on, others get 503 until it answers"
-                    );
-                } else {
-                    tracing::debug!(url = %self.upstream.url(), "Rocket.Chat {why}");
-                }
-                Err(Undecided { wait: Some(wait.unwrap_or(Duration::from_secs(1))) })
+                Err(self.without_answer(&no_answer, ticket))
             }
         }
     }
 
-    async fn asked(&self, headers: &Headers) -> Result<Verdict, NoAnswer> {
-        let Me::User { roles } = self.upstream.me(headers).await? else { return Ok(Verdict::Unknown) };
-        let mut allowed = self.roles.lock().await;
-        let is_known = allowed.as_ref().is_some_and(|(_, at)| at.elapsed() < self.roles_hold);
-        if !is_known {
-            *allowed = Some((self.upstream.allowed_roles(headers).await?, Instant::now()));
+    /// The server was asked and decided nothing.
+    fn without_answer(&self, NoAnswer { why, wait, is_of_one }: &NoAnswer, ticket: Ticket) -> Undecided {
+        let url = self.upstream.url();
+        if *is_of_one {
+            self.budget().found(ticket, false);
+            if let Some(unsaid) = self.sample("of one") {
+                tracing::warn!(%url, unsaid, "Rocket.Chat {why} This sign-in gets 503; others go on");
+            }
+        } else if self.budget().failed(ticket, *wait, Instant::now()) {
+            tracing::warn!(
+                %url,
+                "Rocket.Chat {why}; who signed in lately goes on, others get 503 until it answers"
+            );
+        } else {
+            tracing::debug!(%url, "Rocket.Chat {why}");
         }
-        let may_ask = |(allowed, _): &(Vec<String>, _)| roles.iter().any(|role| allowed.contains(role));
-        Ok(if allowed.as_ref().is_some_and(may_ask) { Verdict::Allowed } else { Verdict::Forbidden })
+        Undecided { wait: Some(wait.unwrap_or(Duration::from_secs(1))) }
+    }
+
+    fn sample(&self, kind: &'static str) -> Option<u64> {
+        self.sampler.lock().unwrap_or_else(PoisonError::into_inner).sample(kind)
+    }
+
+    /// What the server says, and since when.
+    async fn asked(&self, headers: &Headers, now: Instant) -> Result<(Verdict, Instant), NoAnswer> {
+        let Me::User { roles } = self.upstream.me(headers).await? else { return Ok((Verdict::Unknown, now)) };
+        let list = self.roles.list(headers).await?;
+        let may_ask = roles.iter().any(|role| list.roles.contains(role));
+        Ok((if may_ask { Verdict::Allowed } else { Verdict::Forbidden }, list.at.min(now)))
     }
 }

@@ -52,6 +52,9 @@ pub struct NoAnswer {
     pub why: String,
     /// The server asks to be left alone for so long.
     pub wait: Option<Duration>,
+    /// Whether it may be these credentials alone that get no answer of use, as where
+    /// something in front of the server dislikes them.
+    pub is_of_one: bool,
 }
 
 /// A user's credentials as the headers that the server wants.
@@ -111,10 +114,17 @@ impl Upstream {
             (StatusCode::UNAUTHORIZED, _) => Ok(Me::Nobody),
             (StatusCode::OK, body) => match serde_json::from_slice::<MeBody>(&body) {
                 Ok(MeBody { id, roles }) if id.as_bytes() == sent => Ok(Me::User { roles }),
-                Ok(_) => Err(rubbish("api/v1/me", "it names another user than the one asked about")),
+                Ok(_) => {
+                    let why = "it names another user than the one asked about";
+                    Err(NoAnswer { is_of_one: true, ..rubbish("api/v1/me", why) })
+                }
                 Err(_) => Err(rubbish("api/v1/me", "it names no user with roles")),
             },
-            (status, _) => Err(unexpected("api/v1/me", status)),
+            (status, _) => {
+                // What a firewall says to a header that it does not like.
+                let is_of_one = matches!(status.as_u16(), 400 | 403 | 413 | 431);
+                Err(NoAnswer { is_of_one, ..unexpected("api/v1/me", status) })
+            }
         }
     }
 
@@ -167,8 +177,15 @@ impl Upstream {
     }
 }
 
+impl NoAnswer {
+    /// Nobody gets an answer.
+    pub(super) fn of_all(why: String) -> Self {
+        Self { why, wait: None, is_of_one: false }
+    }
+}
+
 fn no_answer(why: String) -> NoAnswer {
-    NoAnswer { why, wait: None }
+    NoAnswer::of_all(why)
 }
 
 fn unexpected(path: &str, status: StatusCode) -> NoAnswer {
@@ -196,7 +213,7 @@ fn rate_limited(path: &str, headers: &HeaderMap) -> NoAnswer {
     let why = format!(
         "is asked too often ({path}: 429); raise its rate limit for this service's address, or lower auth.calls_per_minute"
     );
-    NoAnswer { why, wait: Some(wait) }
+    NoAnswer { wait: Some(wait), ..no_answer(why) }
 }
 
 fn failed(error: &reqwest::Error) -> NoAnswer {

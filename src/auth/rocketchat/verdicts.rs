@@ -15,7 +15,9 @@ use crate::config::TokenHash;
 /// Users and wrong credentials that are remembered, each; one takes about 200 bytes.
 const REMEMBERED_MAX: usize = 10_000;
 /// The longest that a refusal holds: a permission may just have been given.
-const REFUSAL_HOLDS_MAX: Duration = Duration::from_mins(1);
+pub(super) const REFUSAL_HOLDS_MAX: Duration = Duration::from_mins(1);
+/// How long a user is known whose verdict is over.
+const KNOWN_FOR: Duration = Duration::from_hours(24);
 
 /// Credentials as they are remembered.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -31,7 +33,7 @@ pub(super) enum Remembered {
     Holds(Verdict),
     /// One that holds, and more than half of its time is over.
     Aging(Verdict),
-    /// The user was known, but the verdict holds no more.
+    /// The user was let in, but the verdict holds no more.
     Over,
     /// Nothing.
     Nothing,
@@ -71,35 +73,29 @@ impl Verdicts {
         Self { users: DashMap::new(), wrong: DashMap::new(), holds, remembered_max: REMEMBERED_MAX }
     }
 
-    /// How many users are known.
-    pub(super) fn users(&self) -> usize {
-        self.users.len()
+    /// How many users are let in, or were not long ago, and so may want to be again.
+    pub(super) fn in_use(&self, now: Instant) -> usize {
+        let is_lately = |given: &Given| now.saturating_duration_since(given.at) < self.holds * 2;
+        self.users.iter().filter(|given| given.verdict == Verdict::Allowed && is_lately(given)).count()
     }
 
     /// What is remembered of these credentials.
     pub(super) fn find(&self, key: &Key, now: Instant) -> Remembered {
-        let (given, is_user) = match self.users.get(key) {
-            Some(given) => (*given, true),
-            None => match self.wrong.get(key) {
-                Some(given) => (*given, false),
-                None => return Remembered::Nothing,
-            },
-        };
+        let given = self.users.get(key).or_else(|| self.wrong.get(key));
+        let Some(given) = given.map(|given| *given) else { return Remembered::Nothing };
         let age = now.saturating_duration_since(given.at);
-        let holds = match given.verdict {
-            Verdict::Allowed => self.holds,
-            Verdict::Forbidden | Verdict::Unknown => self.holds.min(REFUSAL_HOLDS_MAX),
-        };
         match given.verdict {
-            _ if age >= holds && is_user => Remembered::Over,
-            _ if age >= holds => Remembered::Nothing,
-            Verdict::Allowed if age >= holds / 2 => Remembered::Aging(given.verdict),
-            verdict => Remembered::Holds(verdict),
+            Verdict::Allowed if age < self.holds / 2 => Remembered::Holds(given.verdict),
+            Verdict::Allowed if age < self.holds => Remembered::Aging(given.verdict),
+            Verdict::Allowed if age < self.holds + KNOWN_FOR => Remembered::Over,
+            verdict if age < self.holds.min(REFUSAL_HOLDS_MAX) => Remembered::Holds(verdict),
+            _ => Remembered::Nothing,
         }
     }
 
-    /// Remembers a verdict instead of the one before.
-    pub(super) fn keep(&self, key: Key, verdict: Verdict, now: Instant) {
+    /// Remembers a verdict, which is as old as the oldest of what it was made of, instead of
+    /// the one before.
+    pub(super) fn keep(&self, key: Key, verdict: Verdict, at: Instant) {
         let (table, other) = match verdict {
             Verdict::Allowed | Verdict::Forbidden => (&self.users, &self.wrong),
             Verdict::Unknown => (&self.wrong, &self.users),
@@ -109,11 +105,9 @@ impl Verdicts {
             forget_oldest(table);
         }
         match table.entry(key) {
-            // Two answers may come in either order.
-            Entry::Occupied(entry) if entry.get().at > now => {}
-            Entry::Occupied(mut entry) => *entry.get_mut() = Given { verdict, at: now },
+            Entry::Occupied(mut entry) => *entry.get_mut() = Given { verdict, at },
             Entry::Vacant(entry) => {
-                entry.insert(Given { verdict, at: now });
+                entry.insert(Given { verdict, at });
             }
         }
     }
@@ -145,8 +139,10 @@ mod tests {
             (Allowed, 300, 150, Aging(Allowed)),
             (Allowed, 300, 299, Aging(Allowed)),
             (Allowed, 300, 300, Over),
+            (Allowed, 300, 300 + 86_399, Over),
+            (Allowed, 300, 300 + 86_400, Nothing),
             (Forbidden, 300, 59, Holds(Forbidden)),
-            (Forbidden, 300, 60, Over),
+            (Forbidden, 300, 60, Nothing),
             (Unknown, 300, 59, Holds(Unknown)),
             (Unknown, 300, 60, Nothing),
             (Unknown, 30, 30, Nothing),
@@ -166,7 +162,18 @@ mod tests {
             verdicts.keep(key("a"), verdict, now);
             assert_eq!(verdicts.find(&key("a"), now), Remembered::Holds(verdict));
         }
-        assert_eq!(verdicts.users(), 0);
+        assert_eq!(verdicts.in_use(now), 0);
+    }
+
+    #[test]
+    fn who_was_let_in_lately_is_in_use() {
+        let (verdicts, began) = (Verdicts::new(Duration::from_mins(1)), Instant::now());
+        verdicts.keep(key("a"), Verdict::Allowed, began);
+        verdicts.keep(key("b"), Verdict::Allowed, began + Duration::from_mins(1));
+        verdicts.keep(key("c"), Verdict::Forbidden, began + Duration::from_mins(1));
+        for (minutes, in_use) in [(1, 2), (2, 1), (3, 0)] {
+            assert_eq!(verdicts.in_use(began + Duration::from_mins(minutes)), in_use, "{minutes}");
+        }
     }
 
     #[test]

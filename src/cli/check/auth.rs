@@ -4,10 +4,11 @@ use std::io;
 
 use super::Findings;
 use crate::auth::Upstream;
-use crate::config::{Auth, AuthMode};
+use crate::config::{Auth, AuthMode, Config};
 
 /// What the configuration alone tells.
-pub(super) fn warn_of_configuration(auth: &Auth, findings: &mut Findings) -> io::Result<()> {
+pub(super) fn warn_of_configuration(config: &Config, findings: &mut Findings) -> io::Result<()> {
+    let Config { auth, http, .. } = config;
     if auth.mode == AuthMode::Tokens && auth.users.is_empty() {
         findings.warn(
             "auth",
@@ -20,6 +21,15 @@ pub(super) fn warn_of_configuration(auth: &Auth, findings: &mut Findings) -> io:
         findings.warn(
             "auth",
             &format!("tokens go to {url} in clear; use https unless the network between is yours alone"),
+        )?;
+    }
+    // Nobody but a proxy reaches such an address from elsewhere.
+    if auth.mode == AuthMode::RocketChat && http.listen.ip().is_loopback() && http.trusted_proxies.is_empty()
+    {
+        findings.warn(
+            "auth",
+            "behind a reverse proxy all users count as one address, and wrong credentials of one keep new ones \
+             out; name the proxy in http.trusted_proxies",
         )?;
     }
     Ok(())

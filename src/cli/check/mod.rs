@@ -67,7 +67,7 @@ impl Check {
         let config = loaded.config;
         let mut findings = Findings::default();
         findings.fine("configuration", "every key is known and valid")?;
-        auth::warn_of_configuration(&config.auth, &mut findings)?;
+        auth::warn_of_configuration(&config, &mut findings)?;
         if self.offline {
             return Ok(());
         }

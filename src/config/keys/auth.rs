@@ -88,7 +88,8 @@ const KEYS: &[Key] = &[
         default: "100",
         flag: None,
         doc: "Failed sign-ins of one address (of one /64 network with IPv6) in one minute; further \
-              ones are answered 429 until the minute is over. Right credentials pass even then.",
+              ones are answered 429 until the minute is over. Right credentials pass even then, those that a Rocket.Chat server knows if they were let in \
+              before.",
     },
     Key {
         path: "auth.users",
