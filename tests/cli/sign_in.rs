@@ -70,3 +70,22 @@ fn check_says_whether_the_server_answers() {
     let ended = roomtally(dir.path(), &["check", "--offline", "--config", "r.toml"]).run().with_code(0);
     assert!(ended.stdout.contains("in clear"), "{ended}");
 }
+
+#[test]
+fn a_server_over_tls_is_asked_if_its_certificate_is_trusted() {
+    let (broker, dir) = (broker(), dir());
+    let (server, certificate) = RocketChat::start_over_tls();
+    write(dir.path(), "r.toml", &configuration(&server));
+    write(dir.path(), "ca.pem", &certificate);
+    let servers = broker.bootstrap_servers();
+    let args = ["check", "--config", "r.toml", "--listen", "127.0.0.1:0", "--bootstrap-servers", &servers];
+    let check = || roomtally(dir.path(), &args);
+    let refused = check().run().with_code(1);
+    assert!(
+        refused.stdout.contains(&format!("FAIL  Rocket.Chat {}: cannot be asked: ", server.url())),
+        "{refused}"
+    );
+    assert!(refused.stdout.contains("certificate"), "{refused}");
+    let trusted = check().env("SSL_CERT_FILE", dir.path().join("ca.pem")).run().with_code(0);
+    assert!(trusted.stdout.contains(&format!("ok    Rocket.Chat {}: answers", server.url())), "{trusted}");
+}

@@ -7,6 +7,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+mod tls;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,6 +18,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::serve::Listener;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
@@ -82,6 +85,7 @@ struct Shared {
 /// A running server; it is away when dropped.
 pub struct RocketChat {
     pub addr: SocketAddr,
+    scheme: &'static str,
     shared: Shared,
     runtime: Option<Runtime>,
 }
@@ -92,6 +96,25 @@ impl RocketChat {
     }
 
     pub fn start_at(addr: SocketAddr) -> Self {
+        Self::start_with(addr, |listener| listener, "http")
+    }
+
+    /// Over TLS; also its certificate, which nobody but it has signed.
+    pub fn start_over_tls() -> (Self, String) {
+        let mut certificate = String::new();
+        let over_tls = |listener| {
+            let (listener, pem) = tls::Tls::over(listener);
+            certificate = pem;
+            listener
+        };
+        let server = Self::start_with(SocketAddr::from(([127, 0, 0, 1], 0)), over_tls, "https");
+        (server, certificate)
+    }
+
+    fn start_with<L>(addr: SocketAddr, over: impl FnOnce(TcpListener) -> L, scheme: &'static str) -> Self
+    where
+        L: Listener<Addr = SocketAddr>,
+    {
         let world = World {
             mood: Mood::Well,
             users: BTreeMap::new(),
@@ -105,12 +128,13 @@ impl RocketChat {
         let listener = runtime.block_on(TcpListener::bind(addr)).unwrap();
         let addr = listener.local_addr().unwrap();
         let app = Router::new().fallback(answer).with_state(shared.clone());
+        let listener = over(listener);
         runtime.spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { addr, shared, runtime: Some(runtime) }
+        Self { addr, scheme, shared, runtime: Some(runtime) }
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}/", self.addr)
+        format!("{}://{}/", self.scheme, self.addr)
     }
 
     /// Knows a user with this token.
