@@ -43,7 +43,9 @@ impl Serve {
         if config.webhook.secret.is_some() {
             tracing::info!("Rocket.Chat's webhook is taken at http://{address}{WEBHOOK_PATH}");
         }
-        if config.auth.mode == AuthMode::Tokens && config.auth.users.is_empty() {
+        if let (AuthMode::RocketChat, Some(url)) = (config.auth.mode, &config.auth.url) {
+            tracing::info!("users sign in by the Rocket.Chat server {url}");
+        } else if config.auth.users.is_empty() {
             tracing::warn!(
                 "no user is configured, so every question is refused with 401; `roomtally token USER_ID` \
                  makes one and prints what to put into the configuration"

@@ -68,7 +68,9 @@ impl Draft {
     pub(super) fn check_together(&mut self) {
         for (path, problem) in check_together(&self.config) {
             let layer = self.shown.get(path).map_or(Layer::Default, |shown| shown.layer.clone());
-            if let Some(key) = find(path) {
+            // Of a value that was wrong it is known already.
+            let is_known = self.mistakes.iter().any(|mistake| mistake.key.as_deref() == Some(path));
+            if let Some(key) = find(path).filter(|_| !is_known) {
                 self.problem(key, problem, &layer);
             }
         }

@@ -315,7 +315,7 @@ fn a_value_outside_its_range_is_a_mistake() {
         ("[limits]\nmax_future = '36501d'", "2: limits.max_future: 36501d is out of range"),
         ("[limits]\noldest = 2000-01-01T00:00:00Z", "2: limits.oldest: is a date without quotes"),
         ("[auth]\nmode = 'ldap'", "2: auth.mode: \"ldap\" is not a choice"),
-        ("[auth]\nurl = 'chat'", "2: auth.url: \"chat\" is no URL"),
+        ("[auth]\nurl = 'chat'", "2: auth.url: \"chat\" is no address that begins with"),
     ] {
         check_file(text, wrong);
     }
@@ -381,6 +381,7 @@ fn the_webhooks_secret_comes_by_either_name_and_is_never_shown() {
 
 #[test]
 fn keys_that_do_not_go_together_are_a_mistake() {
+    check_file("[auth]\nmode = 'rocketchat'\nurl = 'chat'", "3: auth.url: \"chat\" is no address");
     let alone = given().file("[auth]\nmode = 'rocketchat'");
     check(&alone, "default: auth.url: is missing, and the mode \"rocketchat\" needs it");
     let server = "[auth]\nmode = 'rocketchat'\nurl = 'https://a/chat'";

@@ -147,6 +147,18 @@ fn a_server_that_refuses_is_named_with_what_to_do() {
     let mut both = Both::start();
     both.until_counted(200);
     both.compare("agent", &[]).with_code(1).saying(&["roomtally at", "403", "view-livechat-manager"]);
+    let ours = format!("http://{}", both.address);
+    let ended = both.compare("manager", &["--url", &ours]);
+    assert_eq!(ended.status.code(), Some(2), "{ended}");
+    let args = ["compare", "--url", &ours, "--server", &ours, "--start", "2026-01-01", "--end", "2026-02-01"];
+    let asked = |args: &[&str], token| {
+        let args = [args, &["--user-id", "manager"]].concat();
+        roomtally(both.dir.path(), &args).env("ROOMTALLY_TOKEN", token).run().with_code(1)
+    };
+    asked(&args, TOKEN).saying(&["leads to roomtally, not to Rocket.Chat"]);
+    asked(&args, "").saying(&["the token is empty"]);
+    let args = ["compare", "--url", &ours, "--start", "2026-02-01", "--end", "2026-01-01"];
+    asked(&args, TOKEN).saying(&["lies after --end"]);
     both.compare("nobody", &[]).with_code(1).saying(&["Rocket.Chat at", "401", "the token is wrong"]);
     both.server.is(Mood::Limiting(None));
     both.compare("manager", &[]).with_code(1).saying(&["Rocket.Chat at", "asked too often"]);

@@ -50,7 +50,13 @@ fn every_line_that_is_sent_is_acknowledged_and_told() {
             r#"{"_id":"a","ts":{"$date":"2020-09-09T00:11:22.345Z"},"departmentId":"d"}"#.to_owned(),
             &[],
             0,
-            &["1 records", "1 are parts of documents", "without --fields"],
+            &["1 records", "1 are parts of documents", "they add no room", "without --fields"],
+        ),
+        (
+            r#"{"_id":"a","departmentId":"d"}"#.to_owned(),
+            &["--if-unknown"],
+            0,
+            &["1 are parts of documents", "with --if-unknown they do nothing"],
         ),
         ("\u{feff}".to_owned() + GOOD, &[], 1, &["line 1", "not_json"]),
     ] {

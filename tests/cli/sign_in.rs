@@ -67,7 +67,10 @@ fn check_says_whether_the_server_answers() {
     drop(server);
     check(1, &format!("FAIL  {name}: cannot be asked: Connection refused"));
     write(dir.path(), "r.toml", "[auth]\nmode = 'rocketchat'\nurl = 'http://chat.example.org'");
-    let ended = roomtally(dir.path(), &["check", "--offline", "--config", "r.toml"]).run().with_code(0);
+    let ended = roomtally(dir.path(), &["check", "--offline", "--config", "r.toml"]);
+    let ended = ended.env("ROOMTALLY_WEBHOOK__SECRET", "s3cret").run().with_code(0);
+    assert!(ended.stdout.contains("ok    webhook: is taken at /webhooks/rocketchat"), "{ended}");
+    assert!(ended.stdout.contains("http.trusted_proxies"), "{ended}");
     assert!(ended.stdout.contains("in clear"), "{ended}");
 }
 

@@ -52,6 +52,10 @@ fn a_flattened_stream_that_loses_what_was_unset_is_recognised() {
     let value = r#"{"_id":"r","_updatedAt":1714979283000,"__deleted":false}"#;
     let record =
         Record { key: Some(br#"{"id":"r"}"#.to_vec()), value: Some(value.into()), ..Record::default() };
+    let loaded = Topic::shared(1);
+    let header = ("roomtally-if-unknown".to_owned(), Some(Vec::new()));
+    loaded.send_with(&[], [Record { headers: vec![header], ..record.clone() }]);
+    assert!(!check_topic(&loaded).stdout.contains("parts of documents"), "history that was loaded is none");
     topic.send_with(&[], [record]);
     warns(&topic, &[&topic.name, "parts of documents", "capture.mode=change_streams_update_full"]);
 }

@@ -42,8 +42,18 @@ pub(super) struct Ticket {
 pub(super) struct NoCall {
     /// Until one may.
     pub(super) wait: Duration,
-    /// Whether that is because too many were made, and not because the last one failed.
-    pub(super) is_spent: bool,
+    pub(super) why: Why,
+}
+
+/// Why no call may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The last one failed.
+    Paused,
+    /// Too many were made.
+    Spent,
+    /// Too many were made for this address, and found no user.
+    InVain,
 }
 
 /// The calls that may still be made.
@@ -90,37 +100,38 @@ impl Budget {
         now: Instant,
     ) -> Result<Ticket, NoCall> {
         if let Some(wait) = self.pause.and_then(|pause| left(pause.until, now)) {
-            return Err(NoCall { wait, is_spent: false });
+            return Err(NoCall { wait, why: Why::Paused });
         }
         let is_over = |call: &Call| now.saturating_duration_since(call.ticket.began) >= MINUTE;
         while self.calls.front().is_some_and(is_over) {
             self.calls.pop_front();
         }
-        if let Some(wait) = self.wait(purpose, known, now) {
-            return Err(NoCall { wait, is_spent: true });
-        }
+        self.may_take(purpose, known, now)?;
         self.taken += 1;
         let ticket = Ticket { number: self.taken, began: now };
         self.calls.push_back(Call { ticket, purpose, found: Found::NothingYet });
         Ok(ticket)
     }
 
-    /// How long there are too many calls for another one; none if there are not.
-    fn wait(&self, purpose: Purpose, known: impl FnOnce() -> usize, now: Instant) -> Option<Duration> {
+    /// Whether there are not too many calls for another one.
+    fn may_take(&self, purpose: Purpose, known: impl FnOnce() -> usize, now: Instant) -> Result<(), NoCall> {
         let until_over = |call: &Call| left(call.ticket.began + MINUTE, now).unwrap_or_default();
+        let spent = |call: &Call| NoCall { wait: until_over(call), why: Why::Spent };
         let all = self.calls.iter();
-        let Purpose::New(client) = purpose else { return first_of(all, self.per_minute).map(until_over) };
         if let Some(call) = first_of(all.clone(), self.per_minute) {
-            return Some(until_over(call));
+            return Err(spent(call));
         }
+        let Purpose::New(client) = purpose else { return Ok(()) };
         let open = self.per_minute - known().min(self.per_minute / 2);
         let new = all.clone().filter(|call| matches!(call.purpose, Purpose::New(_)));
         let in_vain = all.filter(|call| call.purpose == Purpose::New(client) && call.found != Found::User);
-        let is_under_way = |call: &&Call| call.found == Found::NothingYet;
-        first_of(new, open).map(until_over).or_else(|| {
-            let first = first_of(in_vain.clone(), open.div_ceil(2))?;
-            Some(if in_vain.clone().any(|call| is_under_way(&call)) { UNDER_WAY } else { until_over(first) })
-        })
+        if let Some(call) = first_of(new, open) {
+            return Err(spent(call));
+        }
+        let Some(first) = first_of(in_vain.clone(), open.div_ceil(2)) else { return Ok(()) };
+        let is_under_way = in_vain.clone().any(|call| call.found == Found::NothingYet);
+        let wait = if is_under_way { UNDER_WAY } else { until_over(first) };
+        Err(NoCall { wait, why: Why::InVain })
     }
 
     /// A call has found a user, or nobody.
@@ -177,11 +188,15 @@ mod tests {
     }
 
     fn spent(wait: Duration) -> Result<Ticket, NoCall> {
-        Err(NoCall { wait, is_spent: true })
+        Err(NoCall { wait, why: Why::Spent })
+    }
+
+    fn in_vain(wait: Duration) -> Result<Ticket, NoCall> {
+        Err(NoCall { wait, why: Why::InVain })
     }
 
     fn paused(wait: Duration) -> Result<Ticket, NoCall> {
-        Err(NoCall { wait, is_spent: false })
+        Err(NoCall { wait, why: Why::Paused })
     }
 
     /// How many of the purpose get through at once, each of which finds a user or not.
@@ -215,7 +230,7 @@ mod tests {
     fn an_address_that_finds_nobody_leaves_half_of_what_is_open() {
         let (mut budget, now) = (Budget::new(10), Instant::now());
         assert_eq!(taken(&mut budget, new(1), 0, now, false), 5);
-        assert_eq!(budget.take(new(1), || 0, now), spent(MINUTE));
+        assert_eq!(budget.take(new(1), || 0, now), in_vain(MINUTE));
         assert_eq!(taken(&mut budget, new(2), 0, now, false), 5);
     }
 
@@ -223,7 +238,7 @@ mod tests {
     fn calls_under_way_are_held_against_their_address_until_they_find_a_user() {
         let (mut budget, now) = (Budget::new(10), Instant::now());
         let tickets: Vec<_> = (0..5).map(|_| budget.take(new(1), || 0, now).unwrap()).collect();
-        assert_eq!(budget.take(new(1), || 0, now), spent(UNDER_WAY));
+        assert_eq!(budget.take(new(1), || 0, now), in_vain(UNDER_WAY));
         budget.found(tickets[0], true);
         assert!(budget.take(new(1), || 0, now).is_ok());
         assert!(budget.take(new(2), || 0, now).is_ok());

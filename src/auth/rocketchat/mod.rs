@@ -28,7 +28,7 @@ use crate::auth::{Credentials, Verdict};
 use crate::config::Auth;
 use crate::telemetry::{Sampler, SignInCalls};
 
-use budget::{Budget, NoCall, Purpose, Ticket};
+use budget::{Budget, NoCall, Purpose, Ticket, Why};
 use roles::Roles;
 use upstream::Headers;
 use verdicts::{Key, REFUSAL_HOLDS_MAX, Remembered, Verdicts};
@@ -117,7 +117,7 @@ impl RocketChat {
             Remembered::Nothing => Purpose::New(Client::of(from)),
         };
         let mut flight =
-            self.ask(key, given, purpose, now).map_err(|no_call| self.0.without_call(no_call))?;
+            self.ask(key, given, purpose, now).map_err(|no_call| self.0.without_call(no_call, from))?;
         let outcome = flight.wait_for(Option::is_some).await.ok().and_then(|outcome| *outcome);
         // A flight that crashed decided nothing.
         outcome.unwrap_or(Err(Undecided { wait: Some(Duration::from_secs(1)) }))
@@ -166,14 +166,31 @@ impl Shared {
         self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The server may not be asked now.
-    fn without_call(&self, NoCall { wait, is_spent }: NoCall) -> Undecided {
-        if is_spent && let Some(unsaid) = self.sample("budget") {
-            tracing::warn!(
-                unsaid,
-                "more sign-ins than auth.calls_per_minute lets be asked about: this one gets 503; raise it, and \
-                 Rocket.Chat's own rate limit, if these are users"
-            );
+    /// The server may not be asked now for this address.
+    fn without_call(&self, NoCall { wait, why }: NoCall, from: IpAddr) -> Undecided {
+        match why {
+            // That was said when it began.
+            Why::Paused => {}
+            Why::Spent => {
+                if let Some(unsaid) = self.sample("spent") {
+                    tracing::warn!(
+                        unsaid,
+                        "more sign-ins than auth.calls_per_minute lets be asked about: this one gets 503; raise it, \
+                         and Rocket.Chat's own rate limit, if these are users"
+                    );
+                }
+            }
+            Why::InVain => {
+                if let Some(unsaid) = self.sample("in vain") {
+                    tracing::warn!(
+                        %from,
+                        unsaid,
+                        "sign-ins from this address that found no user have used up its share of \
+                         auth.calls_per_minute: new ones get 503 for a while; if it is a proxy, name it in \
+                         http.trusted_proxies"
+                    );
+                }
+            }
         }
         Undecided { wait: Some(wait) }
     }

@@ -12,6 +12,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::{ConfigArgs, Failure, ServiceArgs, say};
+use crate::api::WEBHOOK_PATH;
 use crate::cli::check::data_directory::Kept;
 use crate::config::Config;
 use crate::kafka::{OutOfSight, inspect};
@@ -68,6 +69,9 @@ impl Check {
         let mut findings = Findings::default();
         findings.fine("configuration", "every key is known and valid")?;
         auth::warn_of_configuration(&config, &mut findings)?;
+        if config.webhook.secret.is_some() {
+            findings.fine("webhook", &format!("is taken at {WEBHOOK_PATH}"))?;
+        }
         if self.offline {
             return Ok(());
         }

@@ -16,6 +16,11 @@ use crate::room::Timestamp;
 
 const PATH: &str = "api/v1/livechat/analytics/departments/amount-of-chats";
 
+/// What only roomtally's answers have.
+const AS_OF: &str = "x-roomtally-as-of";
+/// What else there is to try where roomtally knows nobody.
+const OWN_USERS: &str = "; where it has users of its own, name one with --own-user-id and --own-token-file";
+
 /// Rooms by department; none is a department too.
 pub(super) type Counts = BTreeMap<Option<String>, u64>;
 
@@ -34,6 +39,7 @@ pub(super) struct Question {
 #[derive(Debug)]
 pub(super) struct Server {
     name: &'static str,
+    is_upstream: bool,
     url: Url,
     client: Client,
     credentials: HeaderMap,
@@ -53,13 +59,14 @@ struct Row {
 }
 
 impl Server {
-    /// The server at this address, asked by the user of this id and token.
+    /// Rocket.Chat or roomtally at this address, asked by the user of this id and token.
     pub(super) fn new(
-        name: &'static str,
+        is_upstream: bool,
         url: Url,
         client: Client,
         (user_id, token): &(String, String),
     ) -> anyhow::Result<Self> {
+        let name = if is_upstream { "Rocket.Chat" } else { "roomtally" };
         let mut credentials = HeaderMap::new();
         for (header, what, value) in [("x-user-id", "user id", user_id), ("x-auth-token", "token", token)] {
             let mut value = HeaderValue::from_str(value)
@@ -67,7 +74,7 @@ impl Server {
             value.set_sensitive(true);
             credentials.insert(HeaderName::from_static(header), value);
         }
-        Ok(Self { name, url, client, credentials })
+        Ok(Self { name, is_upstream, url, client, credentials })
     }
 
     /// All rows of the answer, those of one department added up: Rocket.Chat gives two for
@@ -113,7 +120,14 @@ impl Server {
         let answer = self.client.get(url).headers(self.credentials.clone()).send().await.map_err(failed)?;
         let status = answer.status();
         if status != StatusCode::OK {
-            bail!("{name} at {at} answers {status}{}", meaning(status));
+            let own = if self.is_upstream { "" } else { OWN_USERS };
+            let own = if status == StatusCode::UNAUTHORIZED { own } else { "" };
+            bail!("{name} at {at} answers {status}{}{own}", meaning(status));
+        }
+        if self.is_upstream && answer.headers().contains_key(AS_OF) {
+            bail!(
+                "{at} leads to roomtally, not to Rocket.Chat; name Rocket.Chat's own address, behind the proxy"
+            );
         }
         let body = answer.bytes().await.map_err(failed)?;
         serde_json::from_slice(&body).with_context(|| {

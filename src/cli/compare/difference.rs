@@ -63,6 +63,9 @@ impl Differences {
 impl fmt::Display for Differences {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rows, departments, rooms } = self;
+        if rows.is_empty() && *departments == 0 {
+            return f.write_str("no difference: neither has a room in the range");
+        }
         if rows.is_empty() {
             return write!(f, "no difference: {rooms} rooms in {departments} departments");
         }

@@ -71,6 +71,11 @@ pub(super) struct Compare {
 impl Compare {
     pub(super) async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
         let config = self.config.load(Vec::new())?.config;
+        if self.start > self.end {
+            return Err(
+                anyhow!("--start {} lies after --end {}: the range is empty", self.start, self.end).into()
+            );
+        }
         let ours = match &self.server {
             Some(url) => url.clone(),
             None => {
@@ -95,14 +100,17 @@ impl Compare {
             (Some(file), _) => read_token(file)?,
             (None, token) => token.clone().unwrap_or_default(),
         };
+        if token.is_empty() {
+            return Err(anyhow!("the token is empty; set ROOMTALLY_TOKEN, or name a file with --token-file"));
+        }
         let own = match (&self.own_user_id, &self.own_token_file) {
             (Some(id), Some(file)) => (id.clone(), read_token(file)?),
             _ => (self.user_id.clone(), token.clone()),
         };
         let theirs = (self.user_id.clone(), token);
         Ok((
-            Server::new("Rocket.Chat", self.url.clone(), client.clone(), &theirs)?,
-            Server::new("roomtally", ours, client, &own)?,
+            Server::new(true, self.url.clone(), client.clone(), &theirs)?,
+            Server::new(false, ours, client, &own)?,
         ))
     }
 }

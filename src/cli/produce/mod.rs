@@ -133,9 +133,10 @@ impl Produce {
             say(format_args!("{} rooms of other types left out", so_far.left_out))?;
         }
         if so_far.parts > 0 {
+            let what = if self.if_unknown { "with --if-unknown they do nothing" } else { "they add no room" };
             say(format_args!(
-                "{} are parts of documents, without t or ts: they change rooms that are known and add none; to load \
-                 rooms, export whole documents (mongoexport without --fields)",
+                "{} are parts of documents, without t or ts: {what}; to load rooms, export whole documents \
+                 (mongoexport without --fields)",
                 so_far.parts
             ))?;
         }
