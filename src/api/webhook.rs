@@ -146,13 +146,13 @@ impl Undone {
     }
 
     /// What its log lines are sampled by.
-    const fn kind(&self) -> &'static str {
+    fn kind(&self) -> &'static str {
         match self {
             Self::Secret => "secret",
             Self::Busy => "busy",
             Self::TooLarge => "too_large",
             Self::NoBody => "no_body",
-            Self::Bad(_) => "bad",
+            Self::Bad(fault) => fault.name(),
             Self::NotPublished(_) => "not_published",
         }
     }

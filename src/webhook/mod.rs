@@ -87,6 +87,17 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// A name for all that are alike.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Malformed { .. } => "malformed",
+            Self::NoType => "no_type",
+            Self::Rejected(reason) => reason.name(),
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

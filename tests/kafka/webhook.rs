@@ -182,7 +182,10 @@ fn what_is_refused_has_no_body_and_a_line_that_says_why() {
     let head = http::send_head_of(service.address(), "POST", PATH, &[(TOKEN, SECRET)], large.len());
     assert_eq!(head, Some(413), "before it is sent");
     assert!(service.logged(&["WARN", "webhook.secret", "Secret Token"]));
-    assert!(service.logged(&["WARN", "webhook request was refused", "not the JSON"]));
+    // Each fault is told, though they come at once.
+    for fault in ["not the JSON", "_id is missing", "createdAt is missing", "type is missing"] {
+        assert!(service.logged(&["WARN", "webhook request was refused", fault]), "{fault}");
+    }
     assert!(!service.log().contains(SECRET) && !service.log().contains("wrong"));
     for method in ["GET", "HEAD", "PUT"] {
         let reply = http::send(service.address(), method, PATH, &[], b"").unwrap();
