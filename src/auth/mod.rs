@@ -19,7 +19,7 @@ use failures::Failures;
 use rocketchat::RocketChat;
 use tokens::Tokens;
 
-pub use rocketchat::{Me, NoAnswer, Upstream};
+pub use rocketchat::{NoAnswer, Upstream};
 
 /// What a user needs to ask for counts.
 const PERMISSION: &str = "view-livechat-manager";

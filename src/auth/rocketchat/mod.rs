@@ -30,10 +30,10 @@ use crate::telemetry::{Sampler, SignInCalls};
 
 use budget::{Budget, NoCall, Purpose, Ticket, Why};
 use roles::Roles;
-use upstream::Headers;
+use upstream::{Headers, Me};
 use verdicts::{Key, REFUSAL_HOLDS_MAX, Remembered, Verdicts};
 
-pub use upstream::{Me, NoAnswer, Upstream};
+pub use upstream::{NoAnswer, Upstream};
 
 /// Longer user ids and tokens are nobody's: Rocket.Chat's have 17 and 43 letters.
 const USER_ID_BYTES_MAX: usize = 128;

@@ -35,7 +35,7 @@ pub struct Upstream {
 
 /// Whose credentials they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Me {
+pub(super) enum Me {
     /// A user with these roles.
     User {
         /// Their ids, such as `livechat-manager`.
@@ -98,7 +98,8 @@ impl Headers {
 impl Upstream {
     /// The server at this address, which ends with a slash.
     pub fn new(url: &Url, timeout: Duration) -> Self {
-        let client = http_client::client(timeout).map_err(|why| no_answer(format!("cannot be asked: {why}")));
+        let client =
+            http_client::client(timeout).map_err(|why| NoAnswer::of_all(format!("cannot be asked: {why}")));
         Self { client, url: url.clone() }
     }
 
@@ -157,7 +158,8 @@ impl Upstream {
     async fn get(&self, path: &str, headers: HeaderMap) -> Result<(StatusCode, Vec<u8>), NoAnswer> {
         let client = self.client.as_ref().map_err(Clone::clone)?;
         // A path of ours always joins an address that the configuration let through.
-        let url = self.url.join(path).map_err(|error| no_answer(format!("cannot be asked: {error}")))?;
+        let url =
+            self.url.join(path).map_err(|error| NoAnswer::of_all(format!("cannot be asked: {error}")))?;
         let mut answer = client.get(url).headers(headers).send().await.map_err(|error| failed(&error))?;
         let status = answer.status();
         if status == StatusCode::TOO_MANY_REQUESTS {
@@ -184,16 +186,14 @@ impl NoAnswer {
     }
 }
 
-fn no_answer(why: String) -> NoAnswer {
-    NoAnswer::of_all(why)
-}
-
 fn unexpected(path: &str, status: StatusCode) -> NoAnswer {
-    no_answer(format!("answers {path} with {status}; is auth.url the address of a Rocket.Chat server?"))
+    NoAnswer::of_all(format!(
+        "answers {path} with {status}; is auth.url the address of a Rocket.Chat server?"
+    ))
 }
 
 fn rubbish(path: &str, why: &str) -> NoAnswer {
-    no_answer(format!(
+    NoAnswer::of_all(format!(
         "gives an answer to {path} that is not understood: {why}; is auth.url the address of a Rocket.Chat server?"
     ))
 }
@@ -202,7 +202,7 @@ fn redirected(path: &str, status: StatusCode, headers: &HeaderMap) -> NoAnswer {
     let to = headers.get(LOCATION).and_then(|to| to.to_str().ok()).unwrap_or("nowhere");
     // No more of it than an address has, and nothing that a terminal would take for orders.
     let to: String = to.chars().filter(|c| !c.is_control()).take(200).collect();
-    no_answer(format!(
+    NoAnswer::of_all(format!(
         "redirects {path} to {to:?} ({status}), where credentials are not taken; write the address behind it as auth.url"
     ))
 }
@@ -213,14 +213,14 @@ fn rate_limited(path: &str, headers: &HeaderMap) -> NoAnswer {
     let why = format!(
         "is asked too often ({path}: 429); raise its rate limit for this service's address, or lower auth.calls_per_minute"
     );
-    NoAnswer { wait: Some(wait), ..no_answer(why) }
+    NoAnswer { wait: Some(wait), ..NoAnswer::of_all(why) }
 }
 
 fn failed(error: &reqwest::Error) -> NoAnswer {
     if error.is_timeout() {
-        return no_answer("does not answer within auth.timeout".to_owned());
+        return NoAnswer::of_all("does not answer within auth.timeout".to_owned());
     }
-    no_answer(format!("cannot be asked: {}", http_client::cause(error)))
+    NoAnswer::of_all(format!("cannot be asked: {}", http_client::cause(error)))
 }
 
 impl fmt::Display for NoAnswer {
