@@ -139,7 +139,8 @@ impl Connection {
         self.reading(doublings).create_with_context(context)
     }
 
-    fn reading(&self, doublings: u32) -> ClientConfig {
+    /// How such a consumer is set up; benchmarks set up the client alone in the same way.
+    pub fn reading(&self, doublings: u32) -> ClientConfig {
         let (answer, first_ms) = ANSWER;
         let answer_ms = (first_ms << doublings.min(DOUBLINGS_MAX)).to_string();
         let mut config = self.client(&[&CONSUMER_DEFAULTS[..], &[(answer, &answer_ms)]].concat());
