@@ -53,9 +53,8 @@ fn main() {
     } else {
         connection.reading(0)
     };
-    match read(&config, &connection.topic) {
-        Ok(read) => println!("{} records, {} bytes", read.records, read.bytes),
-        Err(error) => stop(&error.to_string()),
+    if let Err(error) = read(&config, &connection.topic) {
+        stop(&error.to_string());
     }
 }
 
@@ -67,7 +66,7 @@ fn own_defaults(bootstrap_servers: &str) -> ClientConfig {
     config
 }
 
-fn read(config: &ClientConfig, topic: &str) -> KafkaResult<Read> {
+fn read(config: &ClientConfig, topic: &str) -> KafkaResult<()> {
     let consumer: BaseConsumer = config.create()?;
     let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
     let found = metadata.topics().first().map(MetadataTopic::partitions).unwrap_or_default();
@@ -82,7 +81,9 @@ fn read(config: &ClientConfig, topic: &str) -> KafkaResult<Read> {
     consumer.assign(&assignment)?;
     let mut read = Read::default();
     take_all(&consumer, partitions.len(), &mut read);
-    Ok(read)
+    // Before the consumer is closed, which belongs to no reading.
+    println!("{} records, {} bytes", read.records, read.bytes);
+    Ok(())
 }
 
 fn take_all(consumer: &BaseConsumer, partitions: usize, read: &mut Read) {

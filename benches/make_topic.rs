@@ -2,12 +2,13 @@
 //!
 //! ```sh
 //! make_topic --bootstrap-servers 127.0.0.1:9092 --topic livechat.rooms --records 10000000 \
-//!     [--form native|envelope] [--first 0] [--rooms N] [--departments 1000] [--compression none]
+//!     [--form native|envelope] [--first 0] [--rooms N] [--departments 1000] [--scattered]
+//!     [--compression none]
 //! ```
 //!
 //! Owns which records there are. Native events are each the creation of another room; of two
 //! envelopes the first creates a room and the second tells that it was answered. `--rooms`
-//! says how many share the year.
+//! says how many share the year, through which they go in order, or in none with `--scattered`.
 
 mod arguments;
 mod rooms;
@@ -56,6 +57,7 @@ fn main() {
     let rooms = Rooms {
         count: arguments.number("--rooms", if is_envelope { records.div_ceil(2) } else { records }),
         departments: arguments.number("--departments", 1_000),
+        is_scattered: arguments.has("--scattered"),
     };
     let (topic, mut bytes, begun) = (arguments.text("--topic"), 0, Instant::now());
     let acknowledged = Acknowledged::default();

@@ -15,12 +15,17 @@ impl Arguments {
     /// What was given; none when it was `cargo bench` that started the program, which
     /// cannot know where a broker is.
     pub(crate) fn given() -> Option<Self> {
-        let arguments = Self(std::env::args().skip(1).filter(|argument| argument != "--bench").collect());
+        let arguments = Self::given_or_none();
         if arguments.0.is_empty() {
             println!("scripts/bench runs this");
             return None;
         }
         Some(arguments)
+    }
+
+    /// What was given, if anything: for a program that can do without.
+    pub(crate) fn given_or_none() -> Self {
+        Self(std::env::args().skip(1).filter(|argument| argument != "--bench").collect())
     }
 
     /// Whether `name` is there.

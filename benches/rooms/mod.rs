@@ -1,8 +1,8 @@
 //! The rooms that every program of this folder speaks of: the same ones in every run.
 //!
 //! Owns a room's id, department and creation time by its number. Invariant: ids have 17
-//! letters and are scattered, as Rocket.Chat's are; rooms come in the order of their
-//! creation, evenly over one year, each in a department drawn by lot.
+//! letters and are scattered, as Rocket.Chat's are; rooms lie evenly over one year, each in a
+//! department drawn by lot.
 
 #![allow(dead_code, reason = "no program of this folder needs all of it")]
 
@@ -48,6 +48,8 @@ pub(crate) struct Rooms {
     pub(crate) count: u64,
     /// How many departments share them.
     pub(crate) departments: u64,
+    /// Whether they come in any order, and not in that of their creation.
+    pub(crate) is_scattered: bool,
 }
 
 impl Rooms {
@@ -58,8 +60,14 @@ impl Rooms {
 
     /// When a room was created.
     pub(crate) fn created(self, room: u64) -> Timestamp {
-        let share = u128::from(room) * u128::from(YEAR_MS.unsigned_abs()) / u128::from(self.count.max(1));
-        Timestamp::from_millis(BEGIN_MS + i64::try_from(share).unwrap_or(YEAR_MS))
+        let year = YEAR_MS.unsigned_abs();
+        let place = if self.is_scattered {
+            mixed(mixed(room) ^ 1) % year
+        } else {
+            let share = u128::from(room) * u128::from(year) / u128::from(self.count.max(1));
+            u64::try_from(share).unwrap_or(year)
+        };
+        Timestamp::from_millis(BEGIN_MS + place.cast_signed())
     }
 }
 

@@ -3,7 +3,11 @@
 //! Owns the two forms: a native event of 117 bytes, and an envelope as Debezium writes it,
 //! of some 760 bytes in the middle. A record's memory is used again for the next.
 
+#![allow(dead_code, reason = "no program of this folder needs all of it")]
+
 use std::io::Write as _;
+
+use roomtally::room::Timestamp;
 
 use super::{Rooms, department, id};
 
@@ -55,6 +59,15 @@ impl Record {
             self.value,
             r#"{{"event":"room-created","_id":"{id}","departmentId":"{department}","ts":"{ts}"}}"#
         );
+        assert!(written.is_ok(), "memory takes everything");
+    }
+
+    /// A room of this id is created, in no department.
+    pub(crate) fn be_created(&mut self, id: &[u8], ts: Timestamp) {
+        let id = text(id);
+        self.be_empty();
+        self.key.extend_from_slice(id.as_bytes());
+        let written = write!(self.value, r#"{{"event":"room-created","_id":"{id}","ts":"{ts}"}}"#);
         assert!(written.is_ok(), "memory takes everything");
     }
 
