@@ -1,10 +1,10 @@
 """Decoding on one core beside serde_json, as criterion measures it in benches/decoding.rs."""
 
 import json
-import subprocess
+import os
 
 from .figures import Figure, Goal, Table, demand, judged
-from .rig import REPOSITORY
+from .rig import Program
 
 TITLE = "Decoding, one core"
 CASES = (("native", "native events", Goal("at least 1.5 ×", 1.5)), ("debezium", "change-capture envelopes", Goal("at least 2 ×", 2)))
@@ -13,12 +13,13 @@ RECORDS = 4_096
 
 
 def run(rig):
+    program = rig.build("--bench=decoding")["decoding"]
     found = {name: ([], []) for name, _, _ in CASES}
     for _ in rig.each_round():
-        bench(rig)
+        bench(rig, program)
         for name, sides in found.items():
             for side, values in zip(("roomtally", "serde_json"), sides):
-                values.append(RECORDS / estimate(name, side))
+                values.append(RECORDS / estimate(rig, name, side))
     rows = []
     for name, what, goal in CASES:
         ours, theirs = (Figure(values, "/s") for values in found[name])
@@ -26,15 +27,14 @@ def run(rig):
     return Table("serde_json", rows, ["Records a second."])
 
 
-def bench(rig):
+def bench(rig, program):
     options = ["--quick"] if rig.is_short else []
-    command = ["cargo", "bench", "--locked", "--bench", "decoding", "--", *options, "native|debezium"]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    demand(done.returncode == 0, f"{' '.join(command)} failed: {done.stderr[-1000:]}")
+    command = [program, "--bench", *options, "|".join(name for name, _, _ in CASES)]
+    Program(rig, "decoding", command, env=os.environ | {"CRITERION_HOME": str(rig.work / "criterion")}).finish()
 
 
-def estimate(group, side):
+def estimate(rig, group, side):
     """Seconds that all records take."""
-    path = REPOSITORY / "target" / "criterion" / group / side / "new" / "estimates.json"
-    demand(path.exists(), f"criterion has left no {path.relative_to(REPOSITORY)}")
+    path = rig.work / "criterion" / group / side / "new" / "estimates.json"
+    demand(path.exists(), f"criterion has left nothing of {group}, {side}")
     return json.loads(path.read_text())["median"]["point_estimate"] / 1e9
