@@ -94,7 +94,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("chrono", &["room", "service"]),
     ("Utc::now", &["service"]),
     ("SystemTime", &[]),
-    ("unsafe", &["kafka/native"]),
+    ("unsafe", &["kafka/native.rs"]),
 ];
 
 /// Names that say nothing.

@@ -28,8 +28,8 @@ use tokio_util::sync::CancellationToken;
 use crate::kafka::canaries::with_small_fetches;
 use crate::kafka::context::Context;
 use crate::kafka::looking::offsets;
-use crate::kafka::native::Queue;
 use crate::kafka::patience::Patience;
+use crate::kafka::queue::Queue;
 use crate::kafka::{Batch, Connection, FaultKind};
 use crate::log::{NextOffset, Partition};
 

@@ -12,7 +12,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::kafka::context::Context;
 use crate::kafka::looking::Looking;
-use crate::kafka::native::Queue;
+use crate::kafka::queue::Queue;
 use crate::kafka::{Batch, Connection, LogEvent, OutOfSight, PartitionBounds};
 use crate::log::LogIdentity;
 use crate::room::Timestamp;

@@ -15,6 +15,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::kafka::context::Context;
 use crate::kafka::native;
+use crate::kafka::topic_id::topic_id;
 use crate::kafka::{Connection, LogEvent, OutOfSight, PartitionBounds, ReadFrom, Sighting};
 use crate::log::{LogIdentity, NextOffset, Partition, TopicId};
 use crate::room::Timestamp;
@@ -192,7 +193,7 @@ impl Looking {
         let broker = (told_by >= 0).then_some(told_by).or_else(other)?;
         let client = self.consumer.client();
         let (asked, time) = (Instant::now(), if self.id.late { TIMEOUT } else { IDENTITY_TIMEOUT });
-        let told = native::topic_id(client, broker, &self.connection.topic, time);
+        let told = topic_id(client, broker, &self.connection.topic, time);
         self.id.late = asked.elapsed() >= IDENTITY_TIMEOUT;
         let why = match told {
             Ok(Some(id)) => {

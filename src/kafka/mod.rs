@@ -21,9 +21,11 @@ mod outgoing;
 mod patience;
 mod producer;
 mod publisher;
+mod queue;
 mod read_from;
 mod reader;
 mod stored;
+mod topic_id;
 mod under_way;
 mod watch;
 

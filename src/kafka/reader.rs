@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::kafka::bad_batch::{End, Search, Unknown};
 use crate::kafka::context::Context;
 use crate::kafka::looking::offsets;
-use crate::kafka::native::Queue;
+use crate::kafka::queue::Queue;
 use crate::kafka::{Batch, Connection, Fault, FaultKind, LogEvent, ReadFrom, Take};
 use crate::log::{NextOffset, Partition};
 

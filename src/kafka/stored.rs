@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::kafka::context::Context;
 use crate::kafka::looking::{Looking, offsets};
-use crate::kafka::native::Queue;
+use crate::kafka::queue::Queue;
 use crate::kafka::{Batch, BatchRecord, Connection, LogEvent, OutOfSight, Take};
 use crate::log::{NextOffset, Partition};
 use crate::room::Timestamp;

@@ -13,7 +13,7 @@ use rdkafka::error::KafkaResult;
 use super::Open;
 use crate::kafka::context::Context;
 use crate::kafka::looking::offsets;
-use crate::kafka::native::Queue;
+use crate::kafka::queue::Queue;
 use crate::kafka::{Batch, Connection, Fault, FaultKind};
 use crate::log::{Canary, CanaryFound, NextOffset, Partition};
 
