@@ -261,7 +261,7 @@ fn apply(
         });
     }
     let mut refused = Vec::new();
-    let _newest = counting.apply(&batch, |refusal| refused.push(format!("{refusal:?}")));
+    counting.apply(&batch, |refusal| refused.push(format!("{refusal:?}")));
     refused
 }
 

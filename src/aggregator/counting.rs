@@ -4,6 +4,8 @@
 //! not, and what it then does. Invariant: the position moves past a record
 //! exactly when its one result is counted.
 
+use bumpalo::collections::Vec;
+
 use crate::decode::{self, Bump, Decoded, Record, RejectReason, Rules};
 use crate::kafka::{Batch, BatchRecord};
 use crate::log::{Arrival, NextOffset, Partition, Positions, Stop};
@@ -16,8 +18,11 @@ use crate::tally::{self, Apply, Loading, Outcome, TallyWriter};
 pub struct Counting {
     tally: TallyWriter,
     rules: Rules,
-    /// Where records are unescaped, until their batch is applied.
+    /// What is needed until a batch is applied: its decoded records, and what of them had to
+    /// be unescaped. It is reset and not freed, so that a record costs no allocation.
     memory: Bump,
+    /// Those of the last batch.
+    timestamps: Timestamps,
     positions: Positions,
     events: EventCounts,
     /// What changed and was not taken yet.
@@ -54,7 +59,8 @@ impl Counting {
     /// Counts into this tally, from nothing.
     pub fn new(tally: TallyWriter, rules: Rules) -> Self {
         let (positions, events, changes) = (Positions::default(), EventCounts::default(), Changes::default());
-        Self { tally, rules, memory: Bump::new(), positions, events, changes }
+        let (memory, timestamps) = (Bump::new(), Timestamps::default());
+        Self { tally, rules, memory, timestamps, positions, events, changes }
     }
 
     /// Follows a partition from `begin` on, unless it is followed or stopped
@@ -86,7 +92,7 @@ impl Counting {
     }
 
     /// What changed since the last time, if it is at least so much.
-    pub(super) fn take_changes(&mut self, at_least: usize) -> Option<Changes> {
+    pub fn take_changes(&mut self, at_least: usize) -> Option<Changes> {
         if self.changes.len() < at_least.max(1) {
             return None;
         }
@@ -109,15 +115,20 @@ impl Counting {
         &self.events
     }
 
+    /// When the records of the last batch were written.
+    pub fn timestamps(&self) -> &Timestamps {
+        &self.timestamps
+    }
+
     /// Applies a batch, which readers see whole; `refused` sees every record
     /// that was refused. Decoding and `refused` keep no reader waiting.
-    pub fn apply(&mut self, batch: &Batch, refused: impl FnMut(Refusal<'_>)) -> Timestamps {
+    pub fn apply(&mut self, batch: &Batch, refused: impl FnMut(Refusal<'_>)) {
         self.memory.reset();
-        let decoded: Vec<_> =
-            batch.records().map(|record| (record, decode(&record, &self.rules, &self.memory))).collect();
-        let mut timestamps = Timestamps::default();
-        let mut refusals = Vec::new();
-        let mut last: Vec<&BatchRecord<'_>> = Vec::new();
+        self.timestamps.clear();
+        let mut decoded = Vec::with_capacity_in(batch.len(), &self.memory);
+        decoded.extend(batch.records().map(|record| (record, decode(&record, &self.rules, &self.memory))));
+        let mut refusals = Vec::new_in(&self.memory);
+        let mut last: Vec<'_, &BatchRecord<'_>> = Vec::new_in(&self.memory);
         let mut tally = self.tally.batch();
         for (at, (record, decoded)) in decoded.iter().enumerate() {
             let BatchRecord { partition, offset, timestamp, .. } = *record;
@@ -140,7 +151,7 @@ impl Counting {
                 }
             }
             if let Some(timestamp) = timestamp {
-                timestamps.see(partition, timestamp);
+                self.timestamps.see(partition, timestamp);
             }
         }
         drop(tally);
@@ -154,7 +165,6 @@ impl Counting {
             self.positions.reach(partition, end);
         }
         refusals.into_iter().for_each(refused);
-        timestamps
     }
 }
 

@@ -186,7 +186,10 @@ impl Aggregator {
     /// Takes one event; says whether no more records will come.
     fn take(&mut self, event: LogEvent) -> bool {
         match event {
-            LogEvent::Batch(batch) => self.count(&batch),
+            LogEvent::Batch(batch) => {
+                self.count(&batch);
+                self.reader.reuse(batch);
+            }
             LogEvent::Fault(fault, assignment) => self.fault(&fault, assignment),
             LogEvent::Sighted(sighting) => self.sighted(&sighting),
             LogEvent::OutOfSight(why) => self.missed(&why),
@@ -217,7 +220,7 @@ impl Aggregator {
         }
         let topic = &self.settings.topic;
         let (sampler, letters) = (&mut self.sampler, &mut self.letters);
-        let applied = self.counting.apply(batch, |refusal| {
+        self.counting.apply(batch, |refusal| {
             letters.copy(batch, &refusal);
             let Refusal { record: BatchRecord { partition, offset, .. }, reason, .. } = refusal;
             if let Some(unsaid) = sampler.sample(reason.name()) {
@@ -228,7 +231,8 @@ impl Aggregator {
         if let Some(changes) = self.counting.take_changes(snapshots::PART) {
             self.snapshots.changed(changes);
         }
-        self.status.applied(self.counting.positions(), &applied, self.counting.events());
+        let counting = &self.counting;
+        self.status.applied(counting.positions(), counting.timestamps(), counting.events());
         for &(partition, _) in batch.ends() {
             self.status.reached_end(partition);
         }

@@ -1,7 +1,7 @@
 //! Records on their way from the client to the aggregator.
 //!
 //! Owns the bytes of up to some thousand records in one buffer, so that a batch
-//! costs a few allocations whatever it holds. Records of one partition stand in
+//! costs a few allocations whatever it holds, and none where it is used again. Records of one partition stand in
 //! the order of their offsets. Headers are there only where somebody wants them:
 //! without a dead-letter topic nobody does, and a record costs nothing for them.
 
@@ -9,6 +9,9 @@ use std::ops::Range;
 
 use crate::log::{Canary, NextOffset, Partition};
 use crate::room::Timestamp;
+
+/// Twice what is taken at a time, as far as a buffer grows for it.
+const KEPT_BYTES_MAX: usize = 4 << 20;
 
 /// Some records, and the partitions' ends that were reached behind them.
 #[derive(Debug, Default)]
@@ -70,6 +73,21 @@ impl Batch {
     /// An empty batch of what is read for this order.
     pub fn of(assignment: u64) -> Self {
         Self { assignment, ..Self::default() }
+    }
+
+    /// Emptied, for what is read for this order; the memory stays, unless a few large records
+    /// have made it large.
+    #[must_use]
+    pub fn reused(mut self, assignment: u64) -> Self {
+        if self.bytes.capacity() > KEPT_BYTES_MAX {
+            return Self::of(assignment);
+        }
+        self.assignment = assignment;
+        self.bytes.clear();
+        self.records.clear();
+        self.headers.clear();
+        self.ends.clear();
+        self
     }
 
     /// The number of the order that it was read for, see [`super::Reader::assign`].
@@ -179,6 +197,28 @@ mod tests {
         assert_eq!(batch.records().collect::<Vec<_>>(), records);
         assert_eq!(batch.ends(), [(Partition(1), NextOffset::at(4))]);
         assert_eq!(batch.len(), 3);
+    }
+
+    #[test]
+    fn a_batch_that_is_used_again_has_nothing_of_before() {
+        let record = BatchRecord {
+            partition: Partition(1),
+            offset: 1,
+            timestamp: None,
+            key: Some(b"key"),
+            value: Some(b"value"),
+            if_unknown: true,
+        };
+        let mut batch = Batch::of(1);
+        batch.push(&record);
+        batch.push_header(("name", None));
+        batch.reach_end(Partition(1), NextOffset::at(2));
+        let kept = batch.bytes.capacity();
+        let mut batch = batch.reused(2);
+        assert!(batch.is_empty() && batch.byte_len() == 0 && batch.headers(0).count() == 0);
+        assert_eq!((batch.assignment(), batch.bytes.capacity()), (2, kept));
+        batch.push(&BatchRecord { value: Some(&vec![b'x'; 2 * KEPT_BYTES_MAX]), ..record });
+        assert_eq!(batch.reused(3).bytes.capacity(), 0);
     }
 
     #[test]

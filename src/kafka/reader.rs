@@ -6,7 +6,7 @@
 //! drop. It ends when told to stop or when nobody receives any more.
 
 use std::cell::Cell;
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -29,6 +29,10 @@ const BATCH_RECORDS: usize = 1_000;
 /// How long an idle reader waits before it looks for orders.
 const IDLE: Duration = Duration::from_millis(100);
 
+/// Batches that wait to be used again. Where more come back at once the topic's end has
+/// been reached, and their memory is not needed any more.
+const SPARE_BATCHES: usize = 4;
+
 /// Gives orders to the reading thread.
 #[derive(Debug)]
 pub struct Reader {
@@ -36,6 +40,7 @@ pub struct Reader {
     thread: JoinHandle<()>,
     assigned: Cell<u64>,
     read_from: ReadFrom,
+    used: SyncSender<Batch>,
 }
 
 /// What the thread has to do next, if anything: a later order replaces one that
@@ -67,6 +72,7 @@ impl Reader {
         let queue = queue(&connection, 0)?.taking(take);
         let search = Search::new(&connection, stop.clone());
         let read_from = ReadFrom::default();
+        let (used, spare) = sync_channel(SPARE_BATCHES);
         let reading = Reading {
             connection,
             take,
@@ -75,12 +81,14 @@ impl Reader {
             assignment: 0,
             order: Arc::clone(&order),
             read_from: read_from.clone(),
+            batch: Batch::default(),
+            spare,
             events,
             stop,
         };
         let thread = thread::Builder::new().name("kafka-reader".to_owned()).spawn(move || reading.run());
         let thread = thread.map_err(|error| KafkaError::ClientCreation(error.to_string()))?;
-        Ok(Self { order, thread, assigned: Cell::new(0), read_from })
+        Ok(Self { order, thread, assigned: Cell::new(0), read_from, used })
     }
 
     /// Which cluster records are read from, now and later.
@@ -112,6 +120,12 @@ impl Reader {
         assignment
     }
 
+    /// Takes a batch back whose records are not needed any more.
+    pub fn reuse(&self, batch: Batch) {
+        // Without a place for it, it is freed.
+        let _ = self.used.try_send(batch);
+    }
+
     /// Waits for the thread, which was told to stop; says whether it ended well.
     pub fn join(self) -> bool {
         self.thread.join().is_ok()
@@ -127,6 +141,9 @@ struct Reading<E: From<LogEvent>> {
     assignment: u64,
     order: NextOrder,
     read_from: ReadFrom,
+    /// What is filled next.
+    batch: Batch,
+    spare: Receiver<Batch>,
     events: SyncSender<E>,
     stop: CancellationToken,
 }
@@ -146,11 +163,14 @@ impl<E: From<LogEvent>> Reading<E> {
 
     /// Passes on what has come; an error when nobody receives any more.
     fn pass_on(&mut self) -> Result<(), ()> {
-        let mut batch = Batch::of(self.assignment);
+        let mut batch = std::mem::take(&mut self.batch).reused(self.assignment);
         let mut faults = Vec::new();
         self.queue.take(IDLE, &mut batch, |fault| faults.push(fault));
-        if !batch.is_empty() {
+        if batch.is_empty() {
+            self.batch = batch;
+        } else {
             self.tell(LogEvent::Batch(batch))?;
+            self.batch = self.spare.try_recv().unwrap_or_default();
         }
         for fault in faults {
             if let Some(fault) = self.complete(fault) {

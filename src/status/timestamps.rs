@@ -13,6 +13,12 @@ pub struct Timestamps {
 }
 
 impl Timestamps {
+    /// Forgets those of the batch before.
+    pub fn clear(&mut self) {
+        self.last.clear();
+        self.newest = None;
+    }
+
     /// Takes in a record's.
     pub fn see(&mut self, partition: Partition, record: Timestamp) {
         self.newest = self.newest.max(Some(record));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use roomtally::snapshot::LoadError;
 use roomtally::tally::Question;
 
-use crate::allocations;
+use crate::allocator::{self, Memory};
 use crate::campaign::{self, Totals};
 use crate::combinations::{Contents, directory, newest_whole, number};
 use crate::disk::Disk;
@@ -72,7 +72,7 @@ fn mutate(bytes: &mut Vec<u8>, other: &[u8], dice: &mut Dice) {
 /// Loads a mutant; nothing may panic or take much memory.
 fn load(contents: &Contents, totals: &mut Totals) -> Result<Option<(i64, u128)>, LoadError> {
     let disk = Disk::with(contents);
-    let (found, peak, largest) = allocations::of(|| look(disk.files()));
+    let (found, Memory { peak, largest, .. }) = allocator::of(|| look(disk.files()));
     assert!(peak < PEAK_MAX && largest < LARGEST_MAX, "{peak} bytes, {largest} at once");
     totals.add("mutants", 1);
     found

@@ -2,7 +2,8 @@
 #![allow(clippy::case_sensitive_file_extension_comparisons, reason = "names are exact")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails with the reason")]
 
-mod allocations;
+#[path = "../allocator/mod.rs"]
+mod allocator;
 mod any_order;
 mod bad_input;
 #[path = "../campaign/mod.rs"]

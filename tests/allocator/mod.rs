@@ -1,6 +1,8 @@
-//! How much memory a thread took at once, and the largest piece of it.
+//! What a thread took of the memory: how often, how much at once, and what it kept.
 //!
-//! Owns this program's allocator: the system's, counted for each thread.
+//! Owns the allocator of the programs that measure: the system's, counted for each thread. So
+//! the counts are the same in every run, whatever other threads do.
+#![allow(dead_code, unreachable_pub, reason = "each program uses a part of it")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -11,6 +13,7 @@ struct Counting;
 static COUNTING: Counting = Counting;
 
 thread_local! {
+    static PIECES: Cell<u64> = const { Cell::new(0) };
     static NOW: Cell<isize> = const { Cell::new(0) };
     static PEAK: Cell<isize> = const { Cell::new(0) };
     static LARGEST: Cell<usize> = const { Cell::new(0) };
@@ -20,6 +23,7 @@ fn taken(bytes: usize) {
     // A thread that ends has no counts any more.
     let _ = NOW.try_with(|now| {
         now.set(now.get().wrapping_add_unsigned(bytes));
+        PIECES.with(|pieces| pieces.set(pieces.get() + 1));
         PEAK.with(|peak| peak.set(peak.get().max(now.get())));
         LARGEST.with(|largest| largest.set(largest.get().max(bytes)));
     });
@@ -53,12 +57,25 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// What `work` comes to; the most memory that it had at once, and the largest
-/// piece that it took.
-pub(crate) fn of<T>(work: impl FnOnce() -> T) -> (T, usize, usize) {
-    let before = NOW.get();
+/// What some work took.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    /// Pieces that were taken, those among them that took the place of smaller ones.
+    pub pieces: u64,
+    /// The most that was taken and not given back at one time, in bytes.
+    pub peak: usize,
+    /// The largest piece.
+    pub largest: usize,
+    /// What was taken and not given back.
+    pub kept: isize,
+}
+
+/// What `work` comes to, and what it took for that.
+pub fn of<T>(work: impl FnOnce() -> T) -> (T, Memory) {
+    let (before, pieces) = (NOW.get(), PIECES.get());
     PEAK.set(before);
     LARGEST.set(0);
     let result = work();
-    (result, usize::try_from(PEAK.get() - before).unwrap_or(0), LARGEST.get())
+    let peak = usize::try_from(PEAK.get() - before).unwrap_or(0);
+    (result, Memory { pieces: PIECES.get() - pieces, peak, largest: LARGEST.get(), kept: NOW.get() - before })
 }
