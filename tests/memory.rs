@@ -1,0 +1,227 @@
+//! The memory of a deployment, as `docs/operations.md` computes it, against what is taken.
+//!
+//! Owns that formula. What is taken is counted, piece by piece, so that it is the same in every
+//! run but for the seeds of the index, which shift it by less than a hundredth.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails with the reason")]
+#![allow(clippy::cast_precision_loss, reason = "numbers of rooms")]
+
+mod allocator;
+
+use allocator::Memory;
+use roomtally::log::{Canary, NextOffset, Partition, Positions};
+use roomtally::room::{
+    Change, DepartmentId, DepartmentSlot, Room, RoomChange, RoomId, StoredIdRef, Timestamp,
+};
+use roomtally::snapshot::Changes;
+use roomtally::status::Status;
+use roomtally::tally::{Apply, Loading, Outcome, TallyReader, TallyWriter, tally};
+
+/// Changes are handed on in parts of so many.
+const PART: usize = 16 * 1024;
+
+/// Records lie in pages of so many.
+const PAGE_RECORDS: f64 = 65_536.0;
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_HOURS: f64 = 24.0;
+const SPAN_HOURS: f64 = 32.0 * DAY_HOURS;
+const YEAR_HOURS: u32 = 365 * 24;
+
+/// A deployment, as far as its memory depends on it.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    rooms: u32,
+    departments: u32,
+    /// Over how many hours the rooms were created, evenly.
+    hours: u32,
+    /// Letters of an id that has no packing; 0 where ids have one.
+    long_id: usize,
+}
+
+/// Letters of a department's id.
+const DEPARTMENT_LETTERS: usize = 17;
+
+impl Shape {
+    /// What is needed for all that counts, in bytes.
+    fn formula(self) -> f64 {
+        let [rooms, departments, hours] = [self.rooms, self.departments, self.hours].map(f64::from);
+        // Hours, days and spans of 32 days that have a room.
+        let [with_hours, with_days, with_spans] = [1.0, DAY_HOURS, SPAN_HOURS].map(|length| {
+            let there = (hours / length).ceil();
+            there * some(rooms / there)
+        });
+        let blocks = with_hours * blocks(rooms / with_hours);
+        let records = (blocks * 64.0 / PAGE_RECORDS).ceil() * PAGE_RECORDS * 24.125;
+        let index = 8.2 * rooms + 250_000.0;
+        let buckets = 120.0 * with_hours + 300.0 * with_days;
+        let sums: f64 = [with_hours, with_days, with_spans]
+            .map(|there| there * sums(departments, rooms / there))
+            .iter()
+            .sum();
+        let long = if self.long_id == 0 { 0.0 } else { (16.0 + self.long_id as f64) * rooms };
+        let names = (95.0 + DEPARTMENT_LETTERS as f64) * departments;
+        records + index + buckets + sums + long + names
+    }
+}
+
+/// Records of whole blocks of 64 that an hour takes: for each the chance that there are more
+/// rooms than in those before it, where hours have so many on average.
+fn blocks(average: f64) -> f64 {
+    let is_reached = |full: f64| 1.0 / (1.0 + (-1.7 * (average - full - 0.5) / average.sqrt()).exp());
+    let mut blocks = 1.0;
+    let mut full = 64.0;
+    while full < 2.0 * average + 1_000.0 {
+        blocks += is_reached(full);
+        full += 64.0;
+    }
+    blocks
+}
+
+/// The share of so many places that have one at least, when each has so many on average.
+fn some(average: f64) -> f64 {
+    1.0 - (-average).exp()
+}
+
+/// The sums of a bucket that has so many rooms: of those departments that have one of them,
+/// or of all where most have.
+fn sums(departments: f64, rooms: f64) -> f64 {
+    let with_rooms = departments * some(rooms / departments);
+    if 2.0 * with_rooms >= departments { 8.0 * departments } else { 17.0 * with_rooms + 20.0 }
+}
+
+/// Evenly scattered numbers, the same in every run (Steele's `SplitMix`).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: u32) -> u32 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        let dice = (mixed ^ mixed >> 31) >> 32;
+        u32::try_from((dice * u64::from(end)) >> 32).unwrap()
+    }
+}
+
+/// The rooms of a shape, one by one: id, hour's instant, department's number.
+fn each_room(shape: Shape, mut each: impl FnMut(&str, Timestamp, u32)) {
+    let mut dice = Dice(1);
+    for number in 0..shape.rooms {
+        let letters = if shape.long_id == 0 { 17 } else { shape.long_id };
+        let id = format!("R{number:0>width$}", width = letters - 1);
+        let ms = i64::from(dice.below(shape.hours)) * HOUR_MS + i64::from(dice.below(3_600_000));
+        each(&id, Timestamp::from_millis(ms), dice.below(shape.departments));
+    }
+}
+
+fn department(number: u32) -> String {
+    format!("department-{number:06}")
+}
+
+/// All rooms come one by one, as from the topic.
+fn counted(shape: Shape) -> (TallyWriter, TallyReader) {
+    let (mut writer, reader) = tally(shape.departments as usize);
+    let names: Vec<_> = (0..shape.departments).map(department).collect();
+    let mut batch = writer.batch();
+    each_room(shape, |id, ts, number| {
+        let department = Some(DepartmentId::new(names[number as usize].as_str()).unwrap());
+        let change = Change::Stated { ts, department, waiting: number % 2 == 0 };
+        let change = RoomChange { room: RoomId::new(id).unwrap(), change };
+        assert_eq!(batch.apply(&change, Apply::Always), Outcome::Counted);
+    });
+    drop(batch);
+    (writer, reader)
+}
+
+/// All rooms come from a snapshot.
+fn loaded(shape: Shape) -> (TallyWriter, TallyReader) {
+    let (mut writer, reader) = tally(shape.departments as usize);
+    let mut loading = Loading::new(shape.departments as usize);
+    (0..shape.departments).for_each(|number| loading.department(&department(number)).unwrap());
+    loading.expect(shape.rooms as usize);
+    each_room(shape, |id, ts, number| {
+        let room = Room { ts, department: DepartmentSlot(number + 1), waiting: number % 2 == 0 };
+        loading.put(StoredIdRef::of(id), room).unwrap();
+    });
+    writer.replace(loading);
+    (writer, reader)
+}
+
+#[track_caller]
+fn check(shape: Shape, filled: fn(Shape) -> (TallyWriter, TallyReader)) {
+    let ((_writer, reader), Memory { kept, .. }) = allocator::of(|| filled(shape));
+    assert_eq!(reader.rooms(), shape.rooms as usize);
+    let (taken, formula) = (kept as f64 / 1e6, shape.formula() / 1e6);
+    let both = format!("{shape:?}: {taken:.1} MB are taken, and {formula:.1} MB by the formula");
+    assert!((0.9..=1.1).contains(&(formula / taken)), "{both}");
+}
+
+const PLAIN: Shape = Shape { rooms: 200_000, departments: 1_000, hours: YEAR_HOURS, long_id: 0 };
+
+#[test]
+fn rooms_of_a_day_take_what_the_formula_says() {
+    for departments in [10, 1_000] {
+        check(Shape { departments, hours: 24, ..PLAIN }, counted);
+    }
+}
+
+#[test]
+fn rooms_of_a_year_take_what_the_formula_says() {
+    check(Shape { departments: 10, ..PLAIN }, counted);
+    check(PLAIN, counted);
+}
+
+#[test]
+fn a_million_rooms_of_a_year_take_what_the_formula_says() {
+    check(Shape { rooms: 1_000_000, ..PLAIN }, loaded);
+}
+
+#[test]
+fn rooms_of_ten_years_take_what_the_formula_says() {
+    check(Shape { departments: 10, hours: 10 * YEAR_HOURS, ..PLAIN }, counted);
+    check(Shape { hours: 10 * YEAR_HOURS, ..PLAIN }, loaded);
+}
+
+#[test]
+fn a_hundred_thousand_departments_take_no_table_of_departments_and_hours() {
+    check(Shape { departments: 100_000, hours: 10 * YEAR_HOURS, ..PLAIN }, loaded);
+    check(Shape { departments: 100_000, hours: 24, ..PLAIN }, loaded);
+}
+
+#[test]
+fn ids_that_cannot_be_packed_take_their_text_more() {
+    check(Shape { long_id: 40, ..PLAIN }, counted);
+}
+
+#[test]
+fn changes_that_wait_for_a_snapshot_take_32_bytes_each() {
+    let room = Room { ts: Timestamp::from_millis(0), department: DepartmentSlot(1), waiting: true };
+    let (parts, Memory { kept, .. }) = allocator::of(|| {
+        let part = || {
+            let mut changes = Changes::default();
+            (0..PART).for_each(|_| changes.push(StoredIdRef::of("BtS3XkqN8mY2cQwZr"), Some(room)));
+            changes
+        };
+        (0..8).map(|_| part()).collect::<Vec<_>>()
+    });
+    let changes: usize = parts.iter().map(Changes::len).sum();
+    let each = kept as f64 / changes as f64;
+    assert!((28.8..=35.2).contains(&each), "{each}");
+}
+
+#[test]
+fn partitions_take_less_than_a_kilobyte_each() {
+    for partitions in [1, 64] {
+        let (followed, Memory { kept, .. }) = allocator::of(|| {
+            let (mut positions, status) = (Positions::default(), Status::default());
+            for partition in (0..partitions).map(Partition) {
+                positions.begin(partition, NextOffset::START);
+                positions.remember(partition, Canary::of(0, None, Some(b"key"), Some(b"value")));
+            }
+            status.restore(&positions);
+            // Of the newest snapshot, and of the one on its way.
+            (positions.clone(), positions.clone(), positions, status)
+        });
+        assert!(kept < 8_192 + 1_024 * isize::try_from(partitions).unwrap(), "{kept} bytes");
+        drop(followed);
+    }
+}
