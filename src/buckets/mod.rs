@@ -267,6 +267,7 @@ impl Buckets {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::buckets::sums::tests::LOOKED_AT;
     use crate::room::PackedId;
     use proptest::prelude::*;
 
@@ -321,6 +322,42 @@ mod tests {
         }
         assert!(counted(&buckets, 2, 1, None).is_empty());
         assert!(counted(&buckets, i64::MAX, i64::MIN, None).is_empty());
+    }
+
+    /// How many cells of sums are looked at for a question.
+    fn looked_at(buckets: &Buckets, from: i64, to: i64, only: Option<u32>) -> usize {
+        let before = LOOKED_AT.get();
+        counted(buckets, from, to, only);
+        LOOKED_AT.get() - before
+    }
+
+    #[test]
+    fn a_question_for_one_department_looks_at_no_other_in_the_sums() {
+        const DEPARTMENTS: u32 = 100_000;
+        const DAYS: i64 = 70;
+        let mut buckets = Buckets::unsummed();
+        for number in 0..2 * DEPARTMENTS {
+            let ts = i64::from(number) * (DAYS * DAY_MS) / i64::from(2 * DEPARTMENTS);
+            buckets.add(key(0), room(ts, number.wrapping_mul(7_919) % DEPARTMENTS, false));
+        }
+        buckets.sum_up();
+        // All; with a part of an hour, some hours and days left at both ends; one day, one hour.
+        let ends = [(0, DAYS * DAY_MS - 1), (DAY_MS + 5 * HOUR_MS + 1, 65 * DAY_MS + 9 * HOUR_MS + 7)];
+        for (from, to) in ends.into_iter().chain([(DAY_MS, 2 * DAY_MS - 1), (0, HOUR_MS - 1)]) {
+            let mut sums = 0;
+            let hours = (from + HOUR_MS - 1).div_euclid(HOUR_MS)..(to + 1).div_euclid(HOUR_MS);
+            for (&number, span) in &buckets.spans {
+                span.cover(number * SPAN_HOURS, &hours, &mut |_, _| sums += 1);
+            }
+            assert!((1..=120).contains(&sums), "{from}..={to}: {sums} sums");
+            // What a department may stand behind in a table four fifths of which are taken.
+            let most = 40 * sums;
+            for only in [0, 1, DEPARTMENTS / 2, DEPARTMENTS - 1, DEPARTMENTS] {
+                let looked = looked_at(&buckets, from, to, Some(only));
+                assert!(looked <= most, "{only}, {from}..={to}: {looked} cells of {sums} sums");
+            }
+        }
+        assert!(looked_at(&buckets, 0, DAYS * DAY_MS, None) >= DEPARTMENTS as usize);
     }
 
     /// Buckets and, beside them, the same rooms in a list with their places.

@@ -4,7 +4,7 @@
 //! bytes a department, open addressing with linear probing, grown by a quarter.
 //! Invariant: a department stands here exactly as long as it has a room.
 
-use crate::buckets::sums::Sum;
+use crate::buckets::sums::{Sum, looked_at};
 
 /// No rooms mean that the cell is free.
 #[derive(Debug, Clone, Copy, Default)]
@@ -86,8 +86,10 @@ impl Sparse {
     /// The department's cell, or the free one where it would stand.
     fn place(&self, department: u32) -> usize {
         let mut at = home(department, self.cells.len());
+        looked_at(1);
         while self.cells[at].sum.rooms > 0 && self.cells[at].department != department {
             at = self.behind(at);
+            looked_at(1);
         }
         at
     }

@@ -30,6 +30,15 @@ pub(super) struct Dense {
     used: usize,
 }
 
+/// Cells of any table are looked at; where it is tested what a question costs, they are
+/// counted.
+#[inline]
+#[cfg_attr(not(test), allow(unused_variables, reason = "nobody counts"))]
+pub(super) fn looked_at(cells: usize) {
+    #[cfg(test)]
+    tests::LOOKED_AT.set(tests::LOOKED_AT.get() + cells);
+}
+
 /// Whether a table by slot is worth it for so many departments: it has 8 bytes a
 /// slot, the other about 17 a department.
 fn is_dense(slots: usize, used: usize) -> bool {
@@ -125,6 +134,7 @@ impl Sums {
     /// Calls `each` for every department that has a room, and with no rooms for
     /// some that have none: a sum takes no harm, and asking would cost more.
     pub(super) fn each(&self, each: &mut impl FnMut(DepartmentSlot, Count)) {
+        looked_at(self.rows());
         match self {
             Self::Sparse(sparse) => {
                 sparse.each().for_each(|(slot, sum)| each(DepartmentSlot(slot), sum.count()));
@@ -138,9 +148,19 @@ impl Sums {
     pub(super) fn of(&self, department: DepartmentSlot) -> Option<Count> {
         let sum = match self {
             Self::Sparse(sparse) => sparse.get(department.0),
-            Self::Dense(dense) => dense.sums.get(department.0 as usize),
+            Self::Dense(dense) => {
+                looked_at(1);
+                dense.sums.get(department.0 as usize)
+            }
         };
         sum.filter(|sum| sum.rooms > 0).map(|sum| sum.count())
+    }
+
+    fn rows(&self) -> usize {
+        match self {
+            Self::Sparse(sparse) => sparse.used(),
+            Self::Dense(dense) => dense.sums.len(),
+        }
     }
 
     fn get_mut(&mut self, department: u32) -> Option<&mut Sum> {
@@ -201,11 +221,17 @@ impl Sum {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::room::Timestamp;
     use proptest::prelude::*;
+    use std::cell::Cell;
     use std::collections::BTreeMap;
+
+    thread_local! {
+        /// How many cells this thread has looked at.
+        pub(in crate::buckets) static LOOKED_AT: Cell<usize> = const { Cell::new(0) };
+    }
 
     fn room(department: u32, waiting: bool) -> Room {
         Room { ts: Timestamp::from_millis(0), department: DepartmentSlot(department), waiting }
