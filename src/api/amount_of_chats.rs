@@ -4,8 +4,6 @@
 //! counts, and `x-roomtally-as-of` is no later than what the counts hold: it is
 //! read before them.
 
-use std::sync::Arc;
-
 use axum::extract::{Request, State};
 use axum::http::HeaderName;
 use axum::response::{IntoResponse, Response};
@@ -26,8 +24,9 @@ const AS_OF: HeaderName = HeaderName::from_static("x-roomtally-as-of");
 
 /// The body; its fields stand in the order of the documentation.
 #[derive(Serialize)]
-struct Answer {
-    departments: Vec<Department>,
+struct Body<'a> {
+    #[serde(serialize_with = "departments")]
+    departments: &'a [Row<'a>],
     /// Rows on this page.
     count: usize,
     offset: u64,
@@ -37,21 +36,14 @@ struct Answer {
 }
 
 #[derive(Serialize)]
-struct Department {
+struct Department<'a> {
     rooms: u64,
-    #[serde(rename = "_id", serialize_with = "id_or_null")]
-    id: Option<Arc<str>>,
+    #[serde(rename = "_id")]
+    id: Option<&'a str>,
 }
 
-#[allow(clippy::ref_option, reason = "serde hands over the field as it is")]
-fn id_or_null<S: Serializer>(id: &Option<Arc<str>>, serializer: S) -> Result<S::Ok, S::Error> {
-    id.as_deref().serialize(serializer)
-}
-
-impl From<Row> for Department {
-    fn from(Row { department, rooms }: Row) -> Self {
-        Self { rooms, id: department }
-    }
+fn departments<S: Serializer>(rows: &[Row<'_>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(rows.iter().map(|row| Department { rooms: row.rooms, id: row.department }))
 }
 
 /// Answers the question of a request that has come this far.
@@ -60,7 +52,7 @@ pub(super) async fn answer(State(api): State<Api>, request: Request) -> Result<R
     credentials::check(request.headers(), peer, api).await?;
     let query = Query::read(request.uri().query().unwrap_or_default())?;
     let as_of = api.status.complete_as_of().ok_or(Refusal::Unavailable)?;
-    let rows = api.tally.count(&Question {
+    let answer = api.tally.count(&Question {
         from: query.from,
         to: query.to,
         answered: query.answered,
@@ -68,9 +60,13 @@ pub(super) async fn answer(State(api): State<Api>, request: Request) -> Result<R
     });
     // A stop noticed in between makes these counts doubtful.
     api.status.complete_as_of().ok_or(Refusal::Unavailable)?;
-    let total = rows.len();
-    let departments: Vec<_> = api.limits.cut(rows, query.page).into_iter().map(Department::from).collect();
-    let count = departments.len();
-    let body = to_json(&Answer { departments, count, offset: query.page.offset, total, success: true });
+    let rows = api.limits.cut(&answer, query.page);
+    let body = to_json(&Body {
+        departments: &rows,
+        count: rows.len(),
+        offset: query.page.offset,
+        total: answer.len(),
+        success: true,
+    });
     Ok(([JSON, NO_STORE, NO_CACHE], [(AS_OF, as_of.to_string())], body).into_response())
 }

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use serde_json::Value;
 
 use crate::config::Http;
-use crate::tally::Row;
+use crate::tally::{Answer, Row};
 
 /// The part of the rows that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,16 +67,16 @@ impl Limits {
         }
     }
 
-    /// The rows that are on the page, of all rows in the default order.
-    pub(super) fn cut(&self, mut rows: Vec<Row>, asked: Asked) -> Vec<Row> {
-        match asked.sort {
-            Sort::Id => {}
-            Sort::IdDescending => rows.reverse(),
-            Sort::Rooms => rows.sort_by_key(|row| row.rooms),
-            Sort::RoomsDescending => rows.sort_by_key(|row| Reverse(row.rooms)),
-        }
+    /// The rows that are on the page.
+    pub(super) fn cut<'a>(&self, answer: &'a Answer, asked: Asked) -> Vec<Row<'a>> {
         let offset = usize::try_from(asked.offset).unwrap_or(usize::MAX);
-        rows.into_iter().skip(offset).take(self.rows_max(asked.count)).collect()
+        let on_page = (offset, self.rows_max(asked.count));
+        match asked.sort {
+            Sort::Id => page(answer.rows(), on_page),
+            Sort::IdDescending => page(answer.rows().rev(), on_page),
+            Sort::Rooms => page(sorted(answer, |row| row.rooms), on_page),
+            Sort::RoomsDescending => page(sorted(answer, |row| Reverse(row.rooms)), on_page),
+        }
     }
 
     fn rows_max(&self, count: Option<u64>) -> usize {
@@ -87,6 +87,16 @@ impl Limits {
         };
         usize::try_from(count.min(self.upper)).unwrap_or(usize::MAX)
     }
+}
+
+fn page<'a>(rows: impl Iterator<Item = Row<'a>>, (offset, count): (usize, usize)) -> Vec<Row<'a>> {
+    rows.skip(offset).take(count).collect()
+}
+
+fn sorted<K: Ord>(answer: &Answer, by: impl Fn(&Row<'_>) -> K) -> impl Iterator<Item = Row<'_>> {
+    let mut rows: Vec<_> = answer.rows().collect();
+    rows.sort_by_key(by);
+    rows.into_iter()
 }
 
 #[cfg(test)]

@@ -1,20 +1,42 @@
 //! The rooms of one hour.
 //!
-//! Owns which blocks of records an hour has. Invariant: the records fill the
-//! blocks without a gap, in the order of the list, and an hour has no block more
-//! than they need; so a removal moves the last record into the hole.
+//! Owns which blocks of records an hour has. The first rooms stand together, in no
+//! order; those of a fuller hour stand by eighths of it, so that an end of a range
+//! that cuts the hour looks at few of them. Invariant: the records of a part fill its
+//! blocks without a gap, and a part has no block more than they need; so a removal
+//! moves the part's last record into the hole, and no record into another part.
 
 use std::ops::Range;
 
-use crate::buckets::records::{BLOCK_RECORDS, Block, HourNumber, Place, Record, Records};
+use crate::buckets::records::{BLOCK_RECORDS, Block, HOUR, HourNumber, Mark, Owner, Place, Record, Records};
 use crate::buckets::sums::Sums;
 use crate::room::{Room, RoomKey};
+
+/// So many rooms stand in no order: fewer would waste more on blocks that are not full,
+/// more would have to be looked at.
+const MIXED_MAX: u32 = if cfg!(test) { 5 } else { 512 };
+const EIGHTHS: usize = 8;
+const EIGHTH_MS: u32 = HOUR / 8;
 
 #[derive(Debug, Default)]
 pub(super) struct Hour {
     pub(super) sums: Sums,
+    rooms: u32,
+    mixed: Part,
+    eighths: Option<Box<[Part; EIGHTHS]>>,
+}
+
+/// Records that stand together.
+#[derive(Debug, Default)]
+pub(super) struct Part {
     blocks: Vec<Block>,
     rooms: u32,
+}
+
+/// Which part of its hour a record belongs into, once the mixed part is full; that one
+/// itself is the first of them.
+fn part_of(mark: Mark) -> u8 {
+    u8::try_from(1 + mark.ms_of_hour() / EIGHTH_MS).unwrap_or(0)
 }
 
 impl Hour {
@@ -22,9 +44,85 @@ impl Hour {
         self.rooms
     }
 
-    pub(super) fn push(&mut self, records: &mut Records, number: HourNumber, record: Record) -> Place {
+    pub(super) fn push(&mut self, records: &mut Records, hour: HourNumber, record: Record) -> Place {
+        self.rooms += 1;
+        if self.mixed.rooms < MIXED_MAX {
+            return self.mixed.push(records, Owner { hour, part: 0 }, record);
+        }
+        let part = part_of(record.mark());
+        let eighths = self.eighths.get_or_insert_default();
+        eighths[usize::from(part) - 1].push(records, Owner { hour, part }, record)
+    }
+
+    /// What a look at where the next room would stand finds; it means nothing.
+    pub(super) fn look(&self) -> u32 {
+        self.mixed.blocks.last().map_or(0, |block| block.place(0).number())
+    }
+
+    /// The same for many; `each` is told where they stand, in their order.
+    pub(super) fn extend(
+        &mut self,
+        records: &mut Records,
+        hour: HourNumber,
+        rooms: &[(RoomKey, Room)],
+        mut each: impl FnMut(RoomKey, Place),
+    ) {
+        for &(key, room) in rooms {
+            each(key, self.push(records, hour, Record::new(key, room)));
+        }
+    }
+
+    /// Whether a record of this part may have this mark.
+    pub(super) fn may_hold(part: u8, mark: Mark) -> bool {
+        part == 0 || part == part_of(mark)
+    }
+
+    /// Removes one of its records; returns from where another was moved into
+    /// the hole.
+    pub(super) fn remove(&mut self, records: &mut Records, hole: Place) -> Option<Place> {
+        self.rooms -= 1;
+        let part = match (records.owner_of(hole).part, &mut self.eighths) {
+            (part @ 1.., Some(eighths)) => &mut eighths[usize::from(part) - 1],
+            _ => &mut self.mixed,
+        };
+        part.remove(records, hole)
+    }
+
+    /// Its parts by number, those that are there.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &Part> {
+        std::iter::once(&self.mixed).chain(self.eighths.iter().flat_map(|eighths| eighths.iter()))
+    }
+
+    /// The marks of all its records.
+    pub(super) fn marks<'a>(&'a self, records: &'a Records) -> impl Iterator<Item = Mark> {
+        self.parts().flat_map(|part| part.marks(records)).flatten().copied()
+    }
+
+    /// Whether its rooms have an order, so that a short range costs less than a long one.
+    pub(super) fn has_order(&self) -> bool {
+        self.eighths.is_some()
+    }
+
+    /// The marks of all records that may be of this range, and others, block by block.
+    pub(super) fn marks_near<'a>(
+        &'a self,
+        records: &'a Records,
+        ms: &Range<u32>,
+    ) -> impl Iterator<Item = &'a [Mark]> {
+        let eighths = (ms.start / EIGHTH_MS) as usize..ms.end.div_ceil(EIGHTH_MS) as usize;
+        let near = self.eighths.iter().flat_map(move |parts| &parts[eighths.clone()]);
+        std::iter::once(&self.mixed).chain(near).flat_map(|part| part.marks(records))
+    }
+}
+
+impl Part {
+    pub(super) fn rooms(&self) -> u32 {
+        self.rooms
+    }
+
+    fn push(&mut self, records: &mut Records, owner: Owner, record: Record) -> Place {
         if self.rooms.is_multiple_of(BLOCK_RECORDS) {
-            self.blocks.push(records.take_block(number));
+            self.blocks.push(records.take_block(owner));
         }
         let place = self.place(self.rooms);
         self.rooms += 1;
@@ -32,37 +130,10 @@ impl Hour {
         place
     }
 
-    /// The same for many; `each` is told where they stand, in their order.
-    pub(super) fn extend(
-        &mut self,
-        records: &mut Records,
-        number: HourNumber,
-        mut rooms: &[(RoomKey, Room)],
-        mut each: impl FnMut(RoomKey, Place),
-    ) {
-        while !rooms.is_empty() {
-            let first = self.rooms % BLOCK_RECORDS;
-            if first == 0 {
-                self.blocks.push(records.take_block(number));
-            }
-            let block = self.blocks[(self.rooms / BLOCK_RECORDS) as usize];
-            let free = &mut records.block_mut(block)[first as usize..];
-            let (now, later) = rooms.split_at(free.len().min(rooms.len()));
-            for ((slot, free), &(key, room)) in (first..).zip(free).zip(now) {
-                *free = Record::new(key, room);
-                each(key, block.place(slot));
-                self.rooms += 1;
-            }
-            rooms = later;
-        }
-    }
-
-    /// Removes one of its records; returns from where another was moved into
-    /// the hole.
-    pub(super) fn remove(&mut self, records: &mut Records, hole: Place) -> Option<Place> {
+    fn remove(&mut self, records: &mut Records, hole: Place) -> Option<Place> {
         self.rooms -= 1;
         let last = self.place(self.rooms);
-        let moved = *records.at(last);
+        let moved = records.at(last);
         records.set(hole, moved);
         if self.rooms.is_multiple_of(BLOCK_RECORDS)
             && let Some(block) = self.blocks.pop()
@@ -73,7 +144,7 @@ impl Hour {
     }
 
     /// Where the record with this number stands.
-    pub(super) fn place(&self, number: u32) -> Place {
+    fn place(&self, number: u32) -> Place {
         self.blocks[(number / BLOCK_RECORDS) as usize].place(number % BLOCK_RECORDS)
     }
 
@@ -82,19 +153,17 @@ impl Hour {
         &'a self,
         records: &'a Records,
         numbers: Range<u32>,
-    ) -> impl Iterator<Item = &'a Record> {
-        let blocks = numbers.start / BLOCK_RECORDS..numbers.end.div_ceil(BLOCK_RECORDS);
-        blocks.rev().flat_map(move |block| {
-            let first = block * BLOCK_RECORDS;
-            let begin = numbers.start.saturating_sub(first) as usize;
-            let end = (numbers.end - first).min(BLOCK_RECORDS) as usize;
-            records.block(self.blocks[block as usize])[begin..end].iter().rev()
-        })
+    ) -> impl Iterator<Item = Record> {
+        numbers.rev().map(|number| records.at(self.place(number)))
     }
 
-    /// The records in their order.
-    pub(super) fn each<'a>(&'a self, records: &'a Records) -> impl Iterator<Item = &'a Record> {
-        let blocks = self.blocks.iter().flat_map(|&block| records.block(block));
-        blocks.take(self.rooms as usize)
+    fn marks<'a>(&'a self, records: &'a Records) -> impl Iterator<Item = &'a [Mark]> {
+        let mut left = self.rooms as usize;
+        self.blocks.iter().map(move |&block| {
+            let marks = records.marks(block);
+            let used = &marks[..left.min(marks.len())];
+            left -= used.len();
+            used
+        })
     }
 }

@@ -1,15 +1,17 @@
 //! The records of all rooms, one each, and where each stands.
 //!
-//! Owns the memory: 24 bytes a room, in blocks that one hour has to itself, in
-//! pages that are never moved, so that growing copies nothing. Invariant: a
-//! block that was handed out says which hour has it, and a place points at one
-//! record until that hour moves it.
+//! Owns the memory: 24 bytes a room, in blocks that one part of an hour has to
+//! itself, in pages that are never moved, so that growing copies nothing. What
+//! counting looks at stands apart from the ids, so that an hour is read through at a
+//! third of the memory. Invariant: a block that was handed out says who has it, and
+//! a place points at one record until its owner moves it.
 
+use crate::buckets::sums::Sum;
 use crate::room::{DepartmentSlot, PackedId, Room, RoomKey, Timestamp};
 
-/// Records in a block. Half a block is free in each hour on average: smaller
-/// ones waste less in quiet hours, larger ones take fewer numbers.
-pub(super) const BLOCK_RECORDS: u32 = 64;
+/// Records in a block. Half a block is free in each part of an hour on average:
+/// smaller ones waste less in quiet hours, larger ones take fewer numbers.
+pub(super) const BLOCK_RECORDS: u32 = 32;
 const PAGE_RECORDS: u32 = 1 << 16;
 const PAGE_BLOCKS: u32 = PAGE_RECORDS / BLOCK_RECORDS;
 
@@ -17,10 +19,18 @@ const PAGE_BLOCKS: u32 = PAGE_RECORDS / BLOCK_RECORDS;
 const BLOCKS_MAX: usize = (u32::MAX / BLOCK_RECORDS) as usize;
 
 pub(super) const HOUR_MS: i64 = 3_600_000;
+/// The same for what lies inside one hour.
+pub(super) const HOUR: u32 = 3_600_000;
 
 /// Where a room's record stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place(u32);
+
+impl Place {
+    pub(super) fn number(self) -> u32 {
+        self.0
+    }
+}
 
 /// The hours since 1970 that had gone by; any instant has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,11 +42,25 @@ impl HourNumber {
     }
 }
 
-/// One room. Laid out by hand: 22 bits of milliseconds, 6 of letters (0 where
-/// the bits are the number of a long id), 1 whether it waits.
+/// Who has a block: an hour, and which part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Owner {
+    pub(super) hour: HourNumber,
+    pub(super) part: u8,
+}
+
+/// One room.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Record {
+    /// Those of a packed id, or the number of a long one.
     bits: [u64; 2],
+    mark: Mark,
+}
+
+/// What is counted of a room. Laid out by hand: 22 bits of milliseconds, 6 of the id's
+/// letters (0 where its bits are the number of a long one), 1 whether it waits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark {
     state: u32,
     department: DepartmentSlot,
 }
@@ -46,8 +70,6 @@ const WAITING_AT: u32 = 28;
 const MS_MASK: u32 = (1 << LETTERS_AT) - 1;
 
 impl Record {
-    const FREE: Self = Self { bits: [0; 2], state: 0, department: DepartmentSlot::NONE };
-
     pub(super) fn new(key: RoomKey, room: Room) -> Self {
         let (bits, letters) = match key {
             RoomKey::Packed(packed) => (packed.bits(), packed.letters()),
@@ -55,31 +77,48 @@ impl Record {
         };
         let ms = u32::try_from(room.ts.as_millis().rem_euclid(HOUR_MS)).unwrap_or(0);
         let state = ms | u32::from(letters) << LETTERS_AT | u32::from(room.waiting) << WAITING_AT;
-        Self { bits, state, department: room.department }
+        Self { bits, mark: Mark { state, department: room.department } }
     }
 
     pub(super) fn key(&self) -> RoomKey {
-        match PackedId::trusted(self.bits, (self.state >> LETTERS_AT & 0x3f) as u8) {
+        match PackedId::trusted(self.bits, (self.mark.state >> LETTERS_AT & 0x3f) as u8) {
             Some(packed) => RoomKey::Packed(packed),
             None => RoomKey::Long(u32::try_from(self.bits[0]).unwrap_or(u32::MAX)),
         }
     }
 
     pub(super) fn room(&self, hour: HourNumber) -> Room {
+        self.mark.room(hour)
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        self.mark
+    }
+}
+
+impl Mark {
+    const FREE: Self = Self { state: 0, department: DepartmentSlot::NONE };
+
+    pub(super) fn room(self, hour: HourNumber) -> Room {
         // The product alone may lie before the first instant; the sum never does.
-        let ts = hour.0.wrapping_mul(HOUR_MS).wrapping_add(self.ms_of_hour());
+        let ts = hour.0.wrapping_mul(HOUR_MS).wrapping_add(self.ms_of_hour().into());
         Room { ts: Timestamp::from_millis(ts), department: self.department, waiting: self.waiting() }
     }
 
-    pub(super) fn ms_of_hour(&self) -> i64 {
-        (self.state & MS_MASK).into()
+    /// What it adds to a sum.
+    pub(super) fn sum(self) -> Sum {
+        Sum { rooms: 1, waiting: self.waiting().into() }
     }
 
-    pub(super) fn department(&self) -> DepartmentSlot {
+    pub(super) fn ms_of_hour(self) -> u32 {
+        self.state & MS_MASK
+    }
+
+    pub(super) fn department(self) -> DepartmentSlot {
         self.department
     }
 
-    pub(super) fn waiting(&self) -> bool {
+    pub(super) fn waiting(self) -> bool {
         self.state >> WAITING_AT & 1 == 1
     }
 }
@@ -96,9 +135,10 @@ impl Block {
 
 #[derive(Debug)]
 struct Page {
-    records: Vec<Record>,
-    /// The hour that has each block.
-    hours: Vec<HourNumber>,
+    ids: Vec<[u64; 2]>,
+    marks: Vec<Mark>,
+    /// Who has each block.
+    owners: Vec<Owner>,
 }
 
 #[derive(Debug, Default)]
@@ -108,28 +148,30 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// Hands a block to an hour.
+    /// Hands a block to this owner.
     ///
     /// # Panics
     /// When places are numbered no further: going on would count rooms twice.
-    pub(super) fn take_block(&mut self, hour: HourNumber) -> Block {
+    pub(super) fn take_block(&mut self, owner: Owner) -> Block {
         if let Some(block) = self.free.pop() {
             let (page, at) = block_at(block);
-            self.pages[page].hours[at] = hour;
+            self.pages[page].owners[at] = owner;
             return block;
         }
-        if self.pages.last().is_none_or(|page| page.hours.len() == PAGE_BLOCKS as usize) {
+        if self.pages.last().is_none_or(|page| page.owners.len() == PAGE_BLOCKS as usize) {
             self.pages.push(Page {
-                records: Vec::with_capacity(PAGE_RECORDS as usize),
-                hours: Vec::with_capacity(PAGE_BLOCKS as usize),
+                ids: Vec::with_capacity(PAGE_RECORDS as usize),
+                marks: Vec::with_capacity(PAGE_RECORDS as usize),
+                owners: Vec::with_capacity(PAGE_BLOCKS as usize),
             });
         }
         let page = self.pages.len() - 1;
-        let Page { records, hours } = &mut self.pages[page];
-        let number = page * PAGE_BLOCKS as usize + hours.len();
+        let Page { ids, marks, owners } = &mut self.pages[page];
+        let number = page * PAGE_BLOCKS as usize + owners.len();
         assert!(number < BLOCKS_MAX, "more rooms than one process can number");
-        records.resize(records.len() + BLOCK_RECORDS as usize, Record::FREE);
-        hours.push(hour);
+        ids.resize(ids.len() + BLOCK_RECORDS as usize, [0; 2]);
+        marks.resize(marks.len() + BLOCK_RECORDS as usize, Mark::FREE);
+        owners.push(owner);
         Block(u32::try_from(number).unwrap_or(u32::MAX))
     }
 
@@ -137,31 +179,43 @@ impl Records {
         self.free.push(block);
     }
 
-    pub(super) fn at(&self, place: Place) -> &Record {
-        &self.pages[(place.0 / PAGE_RECORDS) as usize].records[(place.0 % PAGE_RECORDS) as usize]
+    pub(super) fn at(&self, place: Place) -> Record {
+        let (page, at) = self.page_of(place);
+        Record { bits: page.ids[at], mark: page.marks[at] }
     }
 
-    pub(super) fn set(&mut self, place: Place, record: Record) {
-        self.pages[(place.0 / PAGE_RECORDS) as usize].records[(place.0 % PAGE_RECORDS) as usize] = record;
+    pub(super) fn mark(&self, place: Place) -> Mark {
+        let (page, at) = self.page_of(place);
+        page.marks[at]
     }
 
-    /// All of the block, to be written to.
-    pub(super) fn block_mut(&mut self, block: Block) -> &mut [Record] {
-        let (page, at) = block_at(block);
-        let first = at * BLOCK_RECORDS as usize;
-        &mut self.pages[page].records[first..first + BLOCK_RECORDS as usize]
+    /// Whether this packed id's record may stand here: its bits do.
+    pub(super) fn has_bits(&self, place: Place, bits: [u64; 2]) -> bool {
+        let (page, at) = self.page_of(place);
+        page.ids[at] == bits
     }
 
-    pub(super) fn hour_of(&self, place: Place) -> HourNumber {
+    pub(super) fn set(&mut self, place: Place, Record { bits, mark }: Record) {
+        let page = &mut self.pages[(place.0 / PAGE_RECORDS) as usize];
+        let at = (place.0 % PAGE_RECORDS) as usize;
+        page.ids[at] = bits;
+        page.marks[at] = mark;
+    }
+
+    pub(super) fn owner_of(&self, place: Place) -> Owner {
         let (page, at) = block_at(Block(place.0 / BLOCK_RECORDS));
-        self.pages[page].hours[at]
+        self.pages[page].owners[at]
     }
 
-    /// All of the block, whatever part of it is in use.
-    pub(super) fn block(&self, block: Block) -> &[Record] {
+    /// The marks of all of the block, whatever part of it is in use.
+    pub(super) fn marks(&self, block: Block) -> &[Mark] {
         let (page, at) = block_at(block);
         let first = at * BLOCK_RECORDS as usize;
-        &self.pages[page].records[first..first + BLOCK_RECORDS as usize]
+        &self.pages[page].marks[first..first + BLOCK_RECORDS as usize]
+    }
+
+    fn page_of(&self, place: Place) -> (&Page, usize) {
+        (&self.pages[(place.0 / PAGE_RECORDS) as usize], (place.0 % PAGE_RECORDS) as usize)
     }
 }
 
@@ -176,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_record_is_24_bytes_and_gives_back_what_it_was_made_of() {
-        assert_eq!(size_of::<Record>(), 24);
+        assert_eq!((size_of::<Record>(), size_of::<Mark>()), (24, 8));
         let packed = |text| RoomKey::Packed(PackedId::of(text).unwrap());
         let keys = [packed("a"), packed("BtS3XkqN8mY2cQwZr"), packed("123e4567-e89b-12d3-a456-426614174000")];
         for key in keys.into_iter().chain([RoomKey::Long(0), RoomKey::Long(u32::MAX)]) {

@@ -1,191 +1,272 @@
-//! Spans of 32 days, their days, and the hours of those.
+//! What stands between an hour and all of time.
 //!
-//! Owns the way from an hour's number to the hour, and which of the three levels
-//! covers a range. Invariant: what holds no room is not there, at any level.
+//! Owns the levels of sums and which of them cover a range: hours, quarters of a day,
+//! days, 8 days, 64 days, 512 days. Each level has 4 to 8 of the one below, so that few
+//! sums cover any range. Invariant: what holds no room is not there, at any level.
 
 use std::ops::Range;
 
-use crate::buckets::Count;
 use crate::buckets::hour::Hour;
 use crate::buckets::records::{HourNumber, Place, Records};
 use crate::buckets::shares::Shares;
 use crate::buckets::sums::Sums;
+use crate::buckets::totals::Sign;
+use crate::room::DepartmentSlot;
 
+const QUARTER_HOURS: i64 = 6;
 const DAY_HOURS: i64 = 24;
-const SPAN_DAYS: i64 = 32;
-pub(super) const SPAN_HOURS: i64 = SPAN_DAYS * DAY_HOURS;
+const EIGHT_DAYS_HOURS: i64 = 8 * DAY_HOURS;
+const SPAN_HOURS: i64 = 64 * DAY_HOURS;
+pub(super) const ERA_HOURS: i64 = 512 * DAY_HOURS;
+
+/// The sums that a range is made of.
+pub(super) type Cover<'a> = Vec<(&'a Sums, Sign)>;
+
+/// Where an hour stands: in which span of its era, which day of that, which hour of that.
+#[derive(Clone, Copy)]
+struct Address {
+    span: usize,
+    day: usize,
+    hour: usize,
+}
 
 impl HourNumber {
-    /// The number of the span that the hour belongs to.
-    pub(super) fn span(self) -> i64 {
-        self.0.div_euclid(SPAN_HOURS)
+    /// The number of the era that the hour belongs to.
+    pub(super) fn era(self) -> i64 {
+        self.0.div_euclid(ERA_HOURS)
     }
 
-    /// Which day of its span, and which hour of that day.
-    fn inside_span(self) -> (usize, usize) {
-        let hour = self.0.rem_euclid(SPAN_HOURS);
-        let [day, hour] = [hour / DAY_HOURS, hour % DAY_HOURS].map(|n| usize::try_from(n).unwrap_or(0));
-        (day, hour)
+    fn address(self) -> Address {
+        let inside = |whole, part| usize::try_from(self.0.rem_euclid(whole) / part).unwrap_or(0);
+        Address {
+            span: inside(ERA_HOURS, SPAN_HOURS),
+            day: inside(SPAN_HOURS, DAY_HOURS),
+            hour: inside(DAY_HOURS, 1),
+        }
     }
 }
 
+/// 512 days.
 #[derive(Debug, Default)]
-pub(super) struct Span {
+pub(super) struct Era {
     sums: Sums,
-    days: [Option<Box<Day>>; 32],
+    spans: [Option<Box<Span>>; 8],
+}
+
+/// 64 days.
+#[derive(Debug)]
+struct Span {
+    sums: Sums,
+    eight_days: [Sums; 8],
+    days: [Option<Box<Day>>; 64],
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Day {
+struct Day {
     sums: Sums,
+    quarters: [Sums; 4],
     hours: [Option<Box<Hour>>; 24],
 }
 
-impl Span {
+impl Default for Span {
+    fn default() -> Self {
+        Self { sums: Sums::default(), eight_days: Default::default(), days: [const { None }; 64] }
+    }
+}
+
+impl Era {
     pub(super) fn is_empty(&self) -> bool {
-        self.days.iter().all(Option::is_none)
+        self.spans.iter().all(Option::is_none)
     }
 
-    /// Adds up the rooms of all hours, from none on; the span begins with the hour
-    /// `first`.
+    /// Adds up the rooms of all hours, from none on; the era begins with the hour `first`.
     pub(super) fn sum_up(&mut self, records: &Records, first: i64, shares: &mut Shares) {
-        for (first, day) in (first..).step_by(24).zip(&mut self.days) {
-            let Some(day) = day else { continue };
-            for (number, hour) in (first..).zip(&mut day.hours) {
-                let Some(hour) = hour else { continue };
-                shares.fill(hour.each(records).map(|record| record.room(HourNumber(number))));
-                hour.sums.add_shares(shares);
-                day.sums.add_shares(shares);
-                self.sums.add_shares(shares);
-            }
+        for (first, span) in (first..).step_by(64 * 24).zip(&mut self.spans) {
+            let Some(span) = span else { continue };
+            span.sum_up(records, first, shares);
+            self.sums.add_all(&span.sums);
         }
     }
 
     /// The hour, which is there then and must not stay without a room. The sums are the
     /// caller's to keep.
     pub(super) fn hour_mut(&mut self, number: HourNumber) -> &mut Hour {
-        let (day, hour) = number.inside_span();
-        let day = self.days[day].get_or_insert_default();
+        let Address { span, day, hour } = number.address();
+        let span = self.spans[span].get_or_insert_default();
+        let day = span.days[day].get_or_insert_default();
         day.hours[hour].get_or_insert_default()
     }
 
     /// Removes the record from its hour, see [`Hour::remove`].
     pub(super) fn remove(&mut self, records: &mut Records, number: HourNumber, hole: Place) -> Option<Place> {
-        let (day_at, hour_at) = number.inside_span();
-        let day = self.days[day_at].as_mut()?;
+        let Address { span: span_at, day: day_at, hour: hour_at } = number.address();
+        let span = self.spans[span_at].as_mut()?;
+        let day = span.days[day_at].as_mut()?;
         let hour = day.hours[hour_at].as_mut()?;
         let from = hour.remove(records, hole);
         if hour.rooms() == 0 {
             day.hours[hour_at] = None;
             if day.hours.iter().all(Option::is_none) {
-                self.days[day_at] = None;
+                span.days[day_at] = None;
+                if span.days.iter().all(Option::is_none) {
+                    self.spans[span_at] = None;
+                }
             }
         }
         from
     }
 
     /// The sums on the way to an hour that is there, coarsest first.
+    #[inline]
     pub(super) fn each_sums(&mut self, number: HourNumber, mut each: impl FnMut(&mut Sums)) {
-        let (day, hour) = number.inside_span();
+        let Address { span, day, hour } = number.address();
         each(&mut self.sums);
-        if let Some(day) = &mut self.days[day] {
-            each(&mut day.sums);
-            if let Some(hour) = &mut day.hours[hour] {
-                each(&mut hour.sums);
-            }
+        let Some(span) = &mut self.spans[span] else { return };
+        each(&mut span.sums);
+        each(&mut span.eight_days[day / 8]);
+        let Some(day) = &mut span.days[day] else { return };
+        each(&mut day.sums);
+        each(&mut day.quarters[hour / 6]);
+        if let Some(hour) = &mut day.hours[hour] {
+            each(&mut hour.sums);
         }
     }
 
     pub(super) fn hour(&self, number: HourNumber) -> Option<&Hour> {
-        let (day, hour) = number.inside_span();
-        self.days[day].as_ref()?.hours[hour].as_deref()
+        let Address { span, day, hour } = number.address();
+        self.spans[span].as_ref()?.days[day].as_ref()?.hours[hour].as_deref()
     }
 
-    /// All hours in order; the span begins with the hour `first`.
+    /// What a look at an hour and the sums next to it finds; it means nothing.
+    pub(super) fn look(&self, number: HourNumber, department: DepartmentSlot) -> Option<u32> {
+        let Address { span, day, hour } = number.address();
+        let day = self.spans[span].as_ref()?.days[day].as_ref()?;
+        let rooms = |sums: &Sums| sums.of(department).map_or(0, |sum| sum.rooms);
+        let hours = day.hours[hour].as_ref()?;
+        Some(rooms(&day.sums) ^ rooms(&day.quarters[hour / 6]) ^ rooms(&hours.sums) ^ hours.look())
+    }
+
+    /// All hours in order; the era begins with the hour `first`.
     pub(super) fn hours(&self, first: i64) -> impl Iterator<Item = (HourNumber, &Hour)> {
-        self.days_from(first).flat_map(|(first, day)| day.hours_from(first))
+        let spans = there(first, SPAN_HOURS, &self.spans);
+        let days = spans.flat_map(|(first, span)| there(first, DAY_HOURS, &span.days));
+        days.flat_map(|(first, day)| there(first, 1, &day.hours))
+            .map(|(number, hour)| (HourNumber(number), hour))
     }
 
-    fn days_from(&self, first: i64) -> impl Iterator<Item = (i64, &Day)> {
-        let days = (0..).zip(&self.days);
-        days.filter_map(move |(day, below)| Some((first + day * DAY_HOURS, below.as_deref()?)))
+    /// Adds to `cover` the fewest sums that, added up, make the part of the era that lies
+    /// in the range; the era begins with the hour `first`.
+    pub(super) fn cover<'a>(&'a self, first: i64, wanted: &Range<i64>, sign: Sign, cover: &mut Cover<'a>) {
+        Whole { hours: first..first + ERA_HOURS, sums: &self.sums }.cover(
+            wanted,
+            sign,
+            cover,
+            |wanted, sign, cover| {
+                for (first, span) in there(first, SPAN_HOURS, &self.spans) {
+                    span.cover(first, wanted, sign, cover);
+                }
+            },
+        );
+    }
+}
+
+impl Span {
+    fn sum_up(&mut self, records: &Records, first: i64, shares: &mut Shares) {
+        for (at, (first, day)) in (first..).step_by(24).zip(&mut self.days).enumerate() {
+            let Some(day) = day else { continue };
+            day.sum_up(records, first, shares);
+            self.eight_days[at / 8].add_all(&day.sums);
+        }
+        let Self { sums, eight_days, .. } = self;
+        eight_days.iter().for_each(|days| sums.add_all(days));
     }
 
-    /// Calls `sum` with the fewest sums that, added up, make the part of the span
-    /// that lies in the range; the span begins with the hour `first`. Where more
-    /// than half of a bucket is wanted, what is not is taken from its sum.
-    pub(super) fn cover(&self, first: i64, hours: &Range<i64>, sum: &mut impl FnMut(&Sums, Sign)) {
-        let whole = first..first + SPAN_HOURS;
-        let inside = common(&whole, hours);
-        if !is_more_than_half(&inside, &whole) {
-            return self.cover_days(first, &inside, Sign::Plus, sum);
-        }
-        sum(&self.sums, Sign::Plus);
-        self.cover_days(first, &(whole.start..inside.start), Sign::Minus, sum);
-        self.cover_days(first, &(inside.end..whole.end), Sign::Minus, sum);
-    }
-
-    fn cover_days(&self, first: i64, hours: &Range<i64>, sign: Sign, sum: &mut impl FnMut(&Sums, Sign)) {
-        if hours.is_empty() {
-            return;
-        }
-        for (first, day) in self.days_from(first) {
-            let inside = common(&(first..first + DAY_HOURS), hours);
-            if !inside.is_empty() {
-                day.cover(first, &inside, sign, sum);
-            }
-        }
+    fn cover<'a>(&'a self, first: i64, wanted: &Range<i64>, sign: Sign, cover: &mut Cover<'a>) {
+        Whole { hours: first..first + SPAN_HOURS, sums: &self.sums }.cover(
+            wanted,
+            sign,
+            cover,
+            |wanted, sign, cover| {
+                let eighths = (first..).step_by(8 * 24).zip(self.eight_days.iter().zip(self.days.chunks(8)));
+                for (first, (sums, days)) in eighths {
+                    let whole = Whole { hours: first..first + EIGHT_DAYS_HOURS, sums };
+                    whole.cover(wanted, sign, cover, |wanted, sign, cover| {
+                        for (first, day) in there(first, DAY_HOURS, days) {
+                            day.cover(first, wanted, sign, cover);
+                        }
+                    });
+                }
+            },
+        );
     }
 }
 
 impl Day {
-    fn cover(&self, first: i64, inside: &Range<i64>, sign: Sign, sum: &mut impl FnMut(&Sums, Sign)) {
-        let is_taken_from = is_more_than_half(inside, &(first..first + DAY_HOURS));
-        if is_taken_from {
-            sum(&self.sums, sign);
+    fn sum_up(&mut self, records: &Records, first: i64, shares: &mut Shares) {
+        for (at, (number, hour)) in (first..).map(HourNumber).zip(&mut self.hours).enumerate() {
+            let Some(hour) = hour else { continue };
+            shares.fill(hour.marks(records).map(|mark| mark.room(number)));
+            hour.sums.add_shares(shares);
+            self.quarters[at / 6].add_shares(shares);
         }
-        let hour_sign = if is_taken_from { sign.other() } else { sign };
-        for (number, hour) in self.hours_from(first) {
-            if inside.contains(&number.0) != is_taken_from {
-                sum(&hour.sums, hour_sign);
+        let Self { sums, quarters, .. } = self;
+        quarters.iter().for_each(|quarter| sums.add_all(quarter));
+    }
+
+    fn cover<'a>(&'a self, first: i64, wanted: &Range<i64>, sign: Sign, cover: &mut Cover<'a>) {
+        Whole { hours: first..first + DAY_HOURS, sums: &self.sums }.cover(
+            wanted,
+            sign,
+            cover,
+            |wanted, sign, cover| {
+                let quarters = (first..).step_by(6).zip(self.quarters.iter().zip(self.hours.chunks(6)));
+                for (first, (sums, hours)) in quarters {
+                    let whole = Whole { hours: first..first + QUARTER_HOURS, sums };
+                    whole.cover(wanted, sign, cover, |wanted, sign, cover| {
+                        let inside = there(first, 1, hours).filter(|(number, _)| wanted.contains(number));
+                        cover.extend(inside.map(|(_, hour)| (&hour.sums, sign)));
+                    });
+                }
+            },
+        );
+    }
+}
+
+/// A bucket that is made of smaller ones.
+struct Whole<'a> {
+    hours: Range<i64>,
+    sums: &'a Sums,
+}
+
+impl<'a> Whole<'a> {
+    /// Covers what of it is wanted: by its parts, or, where that is more than half of it,
+    /// by all of it less the rest.
+    fn cover(
+        &self,
+        wanted: &Range<i64>,
+        sign: Sign,
+        cover: &mut Cover<'a>,
+        by_parts: impl Fn(&Range<i64>, Sign, &mut Cover<'a>),
+    ) {
+        let Range { start, end } = self.hours;
+        let inside = start.max(wanted.start)..end.min(wanted.end);
+        if inside.is_empty() || self.sums.is_empty() {
+            return;
+        }
+        if 2 * (inside.end - inside.start) <= end - start {
+            return by_parts(&inside, sign, cover);
+        }
+        cover.push((self.sums, sign));
+        for rest in [start..inside.start, inside.end..end] {
+            if !rest.is_empty() {
+                by_parts(&rest, sign.other(), cover);
             }
         }
     }
-
-    fn hours_from(&self, first: i64) -> impl Iterator<Item = (HourNumber, &Hour)> {
-        let hours = (first..).zip(&self.hours);
-        hours.filter_map(|(number, hour)| Some((HourNumber(number), hour.as_deref()?)))
-    }
 }
 
-/// Whether a sum is added or taken away.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Sign {
-    Plus,
-    Minus,
-}
-
-impl Sign {
-    fn other(self) -> Self {
-        match self {
-            Self::Plus => Self::Minus,
-            Self::Minus => Self::Plus,
-        }
-    }
-
-    /// The count as it goes into the sum.
-    pub(super) fn of(self, count: Count) -> Count {
-        match self {
-            Self::Plus => count,
-            Self::Minus => Count { rooms: -count.rooms, waiting: -count.waiting },
-        }
-    }
-}
-
-fn common(one: &Range<i64>, other: &Range<i64>) -> Range<i64> {
-    one.start.max(other.start)..one.end.min(other.end)
-}
-
-fn is_more_than_half(part: &Range<i64>, whole: &Range<i64>) -> bool {
-    2 * (part.end - part.start) > whole.end - whole.start
+/// Those that are there, each with the number of its first hour.
+fn there<T>(first: i64, hours: i64, parts: &[Option<Box<T>>]) -> impl Iterator<Item = (i64, &T)> {
+    let numbered = (0..).zip(parts);
+    numbered.filter_map(move |(at, part)| Some((first + at * hours, part.as_deref()?)))
 }

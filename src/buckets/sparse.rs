@@ -59,28 +59,18 @@ impl Sparse {
         &mut cell.sum
     }
 
-    pub(super) fn get(&self, department: u32) -> Option<&Sum> {
-        self.known(department).map(|at| &self.cells[at].sum)
+    /// The department's sum; none has no rooms.
+    pub(super) fn get(&self, department: u32) -> Sum {
+        if self.cells.is_empty() { Sum::default() } else { self.cells[self.place(department)].sum }
     }
 
-    pub(super) fn get_mut(&mut self, department: u32) -> Option<&mut Sum> {
-        self.known(department).map(|at| &mut self.cells[at].sum)
-    }
-
-    /// Removes a department with its last room.
-    pub(super) fn remove(&mut self, department: u32) {
-        // Its rooms are 0 already, so that its cell looks free; the probe stops there.
-        if !self.cells.is_empty() {
-            let at = self.place(department);
+    /// Makes the sum of a department that has rooms this one; without rooms it goes.
+    pub(super) fn set(&mut self, department: u32, sum: Sum) {
+        let at = self.place(department);
+        self.cells[at].sum = sum;
+        if sum.rooms == 0 {
             self.free(at);
         }
-    }
-
-    fn known(&self, department: u32) -> Option<usize> {
-        if self.cells.is_empty() {
-            return None;
-        }
-        Some(self.place(department)).filter(|&at| self.cells[at].sum.rooms > 0)
     }
 
     /// The department's cell, or the free one where it would stand.

@@ -5,16 +5,18 @@
 //! neither takes more than about twice the memory that the other would, so many
 //! departments over many years take no table of departments times hours.
 
-use crate::buckets::Count;
+use crate::buckets::dense::Dense;
 use crate::buckets::shares::Shares;
 use crate::buckets::sparse::Sparse;
 use crate::room::{DepartmentSlot, Room};
 
-/// One department's share.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Sum {
-    pub(super) rooms: u32,
-    pub(super) waiting: u32,
+/// One department's share: how many rooms, and how many of them wait for an answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// Rooms, waiting or not.
+    pub rooms: u32,
+    /// Those of them whose visitor waits.
+    pub waiting: u32,
 }
 
 #[derive(Debug)]
@@ -23,12 +25,15 @@ pub(super) enum Sums {
     Dense(Dense),
 }
 
-/// A row for every slot, with rooms or without.
-#[derive(Debug)]
-pub(super) struct Dense {
-    sums: Vec<Sum>,
-    used: usize,
+/// What a department takes in a table of those alone that have rooms.
+const SPARSE_BYTES: usize = 16;
+
+/// Whether a table by slot is worth it for so many departments.
+fn is_dense(slots: usize, slot_bytes: usize, used: usize) -> bool {
+    slots * slot_bytes <= used * SPARSE_BYTES
 }
+
+const NARROWEST: usize = 2;
 
 /// Cells of any table are looked at; where it is tested what a question costs, they are
 /// counted.
@@ -37,12 +42,6 @@ pub(super) struct Dense {
 pub(super) fn looked_at(cells: usize) {
     #[cfg(test)]
     tests::LOOKED_AT.set(tests::LOOKED_AT.get() + cells);
-}
-
-/// Whether a table by slot is worth it for so many departments: it has 8 bytes a
-/// slot, the other about 17 a department.
-fn is_dense(slots: usize, used: usize) -> bool {
-    slots <= 2 * used
 }
 
 impl Default for Sums {
@@ -55,12 +54,18 @@ impl Sums {
     pub(super) fn is_empty(&self) -> bool {
         match self {
             Self::Sparse(sparse) => sparse.used() == 0,
-            Self::Dense(dense) => dense.used == 0,
+            Self::Dense(dense) => dense.used() == 0,
         }
     }
 
+    #[inline]
     pub(super) fn add(&mut self, room: Room) {
-        self.add_share(room.department, Sum::of(room));
+        match self {
+            Self::Dense(dense) if (room.department.0 as usize) < dense.slots() => {
+                dense.add_room(room.department.0, room.waiting);
+            }
+            _ => self.add_share(room.department, Sum::of(room)),
+        }
     }
 
     /// Adds the shares of many rooms.
@@ -72,11 +77,20 @@ impl Sums {
         shares.iter().for_each(|&(department, share)| self.add_share(department, share));
     }
 
+    /// Adds those of another bucket.
+    pub(super) fn add_all(&mut self, other: &Self) {
+        let mut add = |slot, sum| self.add_share(DepartmentSlot(slot), sum);
+        match other {
+            Self::Sparse(sparse) => sparse.each().for_each(|(slot, sum)| add(slot, sum)),
+            Self::Dense(dense) => dense.each().for_each(|(slot, sum)| add(slot, sum)),
+        }
+    }
+
     /// A table without rooms, with place for these departments.
     fn made_for(shares: &[(DepartmentSlot, Sum)]) -> Self {
         let slots = shares.iter().map(|(department, _)| department.0 as usize + 1).max().unwrap_or(0);
-        if is_dense(slots, shares.len()) {
-            Self::Dense(Dense { sums: vec![Sum::default(); slots], used: 0 })
+        if is_dense(slots, NARROWEST, shares.len()) {
+            Self::Dense(Dense::of(slots))
         } else {
             Self::Sparse(Sparse::with_place_for(shares.len()))
         }
@@ -86,38 +100,34 @@ impl Sums {
         let department = department.0;
         match self {
             Self::Sparse(sparse) if sparse.is_full() => self.choose(department),
-            Self::Dense(dense) if department as usize >= dense.sums.len() => self.choose(department),
+            Self::Dense(dense) if department as usize >= dense.slots() => self.choose(department),
             _ => {}
         }
-        let sum = match self {
-            Self::Sparse(sparse) => sparse.get_or_add(department),
+        match self {
+            Self::Sparse(sparse) => sparse.get_or_add(department).add(share),
             Self::Dense(dense) => {
-                let sum = &mut dense.sums[department as usize];
-                dense.used += usize::from(sum.rooms == 0);
-                sum
+                let mut sum = dense.get(department);
+                sum.add(share);
+                dense.set(department, sum);
             }
-        };
-        sum.add(share);
+        }
     }
 
     /// Takes back a room that was added exactly so.
     pub(super) fn take_back(&mut self, room: Room) {
         let department = room.department.0;
-        let Some(sum) = self.get_mut(department) else {
+        let Some(mut sum) = self.of(room.department) else {
             debug_assert!(false, "a room is taken back that was never counted in");
             return;
         };
         sum.rooms -= 1;
         sum.waiting -= u32::from(room.waiting);
-        if sum.rooms > 0 {
-            return;
-        }
         match self {
-            Self::Sparse(sparse) => sparse.remove(department),
+            Self::Sparse(sparse) => sparse.set(department, sum),
             Self::Dense(dense) => {
-                dense.used -= 1;
+                dense.set(department, sum);
                 // Far from the bound at which it became dense, lest it go to and fro.
-                if !is_dense(dense.sums.len(), 2 * dense.used) {
+                if sum.rooms == 0 && !is_dense(dense.slots(), dense.slot_bytes(), 4 * dense.used()) {
                     self.thin_out();
                 }
             }
@@ -126,49 +136,24 @@ impl Sums {
 
     /// A room of this department waits now, or waits no more.
     pub(super) fn set_waiting(&mut self, department: DepartmentSlot, waiting: bool) {
-        if let Some(sum) = self.get_mut(department.0) {
-            if waiting { sum.waiting += 1 } else { sum.waiting -= 1 }
-        }
-    }
-
-    /// Calls `each` for every department that has a room, and with no rooms for
-    /// some that have none: a sum takes no harm, and asking would cost more.
-    pub(super) fn each(&self, each: &mut impl FnMut(DepartmentSlot, Count)) {
-        looked_at(self.rows());
+        let Some(mut sum) = self.of(department) else { return };
+        sum.waiting = if waiting { sum.waiting + 1 } else { sum.waiting - 1 };
         match self {
-            Self::Sparse(sparse) => {
-                sparse.each().for_each(|(slot, sum)| each(DepartmentSlot(slot), sum.count()));
-            }
-            Self::Dense(dense) => {
-                (0..).zip(&dense.sums).for_each(|(slot, sum)| each(DepartmentSlot(slot), sum.count()));
-            }
+            Self::Sparse(sparse) => sparse.set(department.0, sum),
+            Self::Dense(dense) => dense.set(department.0, sum),
         }
     }
 
-    pub(super) fn of(&self, department: DepartmentSlot) -> Option<Count> {
+    /// The department's, if it has rooms.
+    pub(super) fn of(&self, department: DepartmentSlot) -> Option<Sum> {
         let sum = match self {
             Self::Sparse(sparse) => sparse.get(department.0),
             Self::Dense(dense) => {
                 looked_at(1);
-                dense.sums.get(department.0 as usize)
+                dense.get(department.0)
             }
         };
-        sum.filter(|sum| sum.rooms > 0).map(|sum| sum.count())
-    }
-
-    fn rows(&self) -> usize {
-        match self {
-            Self::Sparse(sparse) => sparse.used(),
-            Self::Dense(dense) => dense.sums.len(),
-        }
-    }
-
-    fn get_mut(&mut self, department: u32) -> Option<&mut Sum> {
-        let sum = match self {
-            Self::Sparse(sparse) => sparse.get_mut(department),
-            Self::Dense(dense) => dense.sums.get_mut(department as usize),
-        };
-        sum.filter(|sum| sum.rooms > 0)
+        (sum.rooms > 0).then_some(sum)
     }
 
     /// Makes place for one more department, in the table that is smaller then.
@@ -176,21 +161,20 @@ impl Sums {
         match self {
             Self::Sparse(sparse) => {
                 let top = sparse.each().map(|(slot, _)| slot).max().unwrap_or(0).max(department);
-                if !is_dense(top as usize + 1, sparse.used()) {
+                let slots = top as usize + 1;
+                if !is_dense(slots, NARROWEST, sparse.used()) {
                     return sparse.grow();
                 }
-                let mut sums = vec![Sum::default(); top as usize + 1];
-                sparse.each().for_each(|(slot, sum)| sums[slot as usize] = sum);
-                *self = Self::Dense(Dense { sums, used: sparse.used() });
+                let mut dense = Dense::of(slots);
+                sparse.each().for_each(|(slot, sum)| dense.set(slot, sum));
+                *self = Self::Dense(dense);
             }
             Self::Dense(dense) => {
                 let slots = department as usize + 1;
-                if !is_dense(slots, 2 * dense.used) {
+                if !is_dense(slots, dense.slot_bytes(), 4 * dense.used()) {
                     return self.thin_out();
                 }
-                // Doubling would waste more than it saves; slots are taken one by one.
-                dense.sums.reserve_exact(slots - dense.sums.len() + slots / 16);
-                dense.sums.resize(slots, Sum::default());
+                dense.extend(slots);
             }
         }
     }
@@ -198,9 +182,7 @@ impl Sums {
     fn thin_out(&mut self) {
         let Self::Dense(dense) = self else { return };
         let mut sparse = Sparse::default();
-        for (slot, sum) in (0..).zip(&dense.sums).filter(|(_, sum)| sum.rooms > 0) {
-            *sparse.get_or_add(slot) = *sum;
-        }
+        dense.each().for_each(|(slot, sum)| *sparse.get_or_add(slot) = sum);
         *self = Self::Sparse(sparse);
     }
 }
@@ -213,10 +195,6 @@ impl Sum {
     pub(super) fn add(&mut self, other: Self) {
         self.rooms += other.rooms;
         self.waiting += other.waiting;
-    }
-
-    fn count(self) -> Count {
-        Count { rooms: self.rooms.into(), waiting: self.waiting.into() }
     }
 }
 
@@ -259,20 +237,20 @@ pub(super) mod tests {
                     sums.take_back(room(department, waiting));
                 }
             }
-            let mut expected = BTreeMap::<u32, (i64, i64)>::new();
+            let mut expected = BTreeMap::<u32, (u32, u32)>::new();
             for (department, waiting) in &left {
                 let sum = expected.entry(*department).or_default();
-                *sum = (sum.0 + 1, sum.1 + i64::from(*waiting));
+                *sum = (sum.0 + 1, sum.1 + u32::from(*waiting));
             }
             let mut found = BTreeMap::new();
-            sums.each(&mut |slot, count| {
-                if count.rooms > 0 {
-                    assert_eq!(found.insert(slot.0, (count.rooms, count.waiting)), None);
-                }
-            });
+            let mut note = |slot, sum: Sum| assert_eq!(found.insert(slot, (sum.rooms, sum.waiting)), None);
+            match &sums {
+                Sums::Sparse(sparse) => sparse.each().for_each(|(slot, sum)| note(slot, sum)),
+                Sums::Dense(dense) => dense.each().for_each(|(slot, sum)| note(slot, sum)),
+            }
             for &(department, _) in &rooms {
-                let count = sums.of(DepartmentSlot(department)).map(|count| (count.rooms, count.waiting));
-                prop_assert_eq!(count, expected.get(&department).copied());
+                let sum = sums.of(DepartmentSlot(department)).map(|sum| (sum.rooms, sum.waiting));
+                prop_assert_eq!(sum, expected.get(&department).copied());
             }
             prop_assert_eq!(sums.is_empty(), left.is_empty());
             prop_assert_eq!(found, expected);

@@ -1,10 +1,10 @@
 //! All rooms, a few at a time, while they change in between.
 //!
-//! Owns the order of the walk: hours ascending, and inside an hour from its last
-//! record down to its first. Invariant: a room that does not change between the
-//! first step and the last is never missed. It stays in its hour, and there a
-//! removal moves the last record, so only ever towards the records that are
-//! still to come. It may be seen twice; a room that changed may be seen as it
+//! Owns the order of the walk: hours ascending, the parts of an hour ascending, and
+//! inside a part from its last record down to its first. Invariant: a room that does
+//! not change between the first step and the last is never missed. It stays in its
+//! part, and there a removal moves the last record, so only ever towards the records
+//! that are still to come. It may be seen twice; a room that changed may be seen as it
 //! was or as it is, twice, or not at all.
 
 use crate::buckets::Buckets;
@@ -15,13 +15,21 @@ use crate::room::{Room, RoomKey};
 #[derive(Debug, Clone)]
 pub struct WalkCursor {
     hour: HourNumber,
-    /// The records of that hour below this number are still to come.
+    /// The part of that hour.
+    part: usize,
+    /// The records of that part below this number are still to come.
     below: u32,
+}
+
+impl WalkCursor {
+    fn before(hour: HourNumber) -> Self {
+        Self { hour, part: 0, below: u32::MAX }
+    }
 }
 
 impl Default for WalkCursor {
     fn default() -> Self {
-        Self { hour: HourNumber(i64::MIN), below: u32::MAX }
+        Self::before(HourNumber(i64::MIN))
     }
 }
 
@@ -31,19 +39,22 @@ impl Buckets {
         let mut left = u32::try_from(max).unwrap_or(u32::MAX);
         while let Some((number, hour)) = self.first_hour_from(cursor.hour) {
             if number != cursor.hour {
-                *cursor = WalkCursor { hour: number, below: u32::MAX };
+                *cursor = WalkCursor::before(number);
             }
-            let end = cursor.below.min(hour.rooms());
-            let begin = end.saturating_sub(left);
-            for record in hour.downwards(&self.records, begin..end) {
-                each(record.key(), record.room(number));
+            for part in hour.parts().skip(cursor.part) {
+                let end = cursor.below.min(part.rooms());
+                let begin = end.saturating_sub(left);
+                for record in part.downwards(&self.records, begin..end) {
+                    each(record.key(), record.room(number));
+                }
+                left -= end - begin;
+                cursor.below = begin;
+                if begin > 0 {
+                    return false;
+                }
+                (cursor.part, cursor.below) = (cursor.part + 1, u32::MAX);
             }
-            left -= end - begin;
-            cursor.below = begin;
-            if begin > 0 {
-                return false;
-            }
-            *cursor = WalkCursor { hour: HourNumber(number.0 + 1), below: u32::MAX };
+            *cursor = WalkCursor::before(HourNumber(number.0 + 1));
         }
         true
     }

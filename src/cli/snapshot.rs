@@ -123,10 +123,10 @@ fn show(directory: &Directory) -> Result<(), Failure> {
 
 fn departments(rooms: &TallyReader) -> Result<(), Failure> {
     let (from, to) = (Timestamp::MIN, Timestamp::MAX);
-    let rows = rooms.count(&Question { from, to, answered: None, department: None });
+    let answer = rooms.count(&Question { from, to, answered: None, department: None });
     say(format_args!("departments: {}", rooms.departments()))?;
-    for row in rows {
-        match row.department.as_deref() {
+    for row in answer.rows() {
+        match row.department {
             None => say(format_args!("{:>12}  (none)", row.rooms))?,
             Some("") => say(format_args!("{:>12}  (the empty id)", row.rooms))?,
             Some(id) => say(format_args!("{:>12}  {id}", row.rooms))?,

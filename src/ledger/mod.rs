@@ -34,6 +34,20 @@ pub struct Ledger {
     rooms: usize,
 }
 
+/// An id, and what this ledger makes of it.
+#[derive(Debug, Clone, Copy)]
+pub struct HashedId<'a> {
+    id: StoredIdRef<'a>,
+    hash: u64,
+}
+
+impl<'a> HashedId<'a> {
+    /// The id itself.
+    pub fn id(self) -> StoredIdRef<'a> {
+        self.id
+    }
+}
+
 impl Default for Ledger {
     fn default() -> Self {
         Self {
@@ -46,17 +60,35 @@ impl Default for Ledger {
 }
 
 impl Ledger {
+    /// The id with its hash, for asking several times.
+    #[inline]
+    pub fn hashed<'a>(&self, id: StoredIdRef<'a>) -> HashedId<'a> {
+        HashedId { id, hash: self.hash(id) }
+    }
+
     /// Where the room with this id stands, if it counts.
-    pub fn find(&self, id: StoredIdRef<'_>, buckets: &Buckets) -> Option<Place> {
-        let hash = self.hash(id);
-        let is_it = |place: &Place| self.id(buckets.key(*place)) == id;
+    pub fn find(&self, HashedId { id, hash }: HashedId<'_>, buckets: &Buckets) -> Option<Place> {
+        let is_it = |place: &Place| match id {
+            StoredIdRef::Packed(packed) => buckets.is_at(*place, packed),
+            StoredIdRef::Long(_) => self.id(buckets.key(*place)) == id,
+        };
         self.shards[shard(hash)].find(hash, is_it).copied()
+    }
+
+    /// Looks at where the place of this id would stand, for reading ahead.
+    pub fn approach(&self, HashedId { hash, .. }: HashedId<'_>) {
+        let table = &self.shards[shard(hash)];
+        let begin =
+            usize::try_from(hash & u64::from(u32::MAX)).unwrap_or(0) & table.num_buckets().saturating_sub(1);
+        // Those next to each other share a line of memory, and some are in use.
+        let beside = [0, 1, 2, 3].map(|other| table.get_bucket(begin ^ other));
+        // Without this, what has no effect would be left out.
+        std::hint::black_box((table.find(hash, |_| false), beside.map(Option::<&Place>::copied)));
     }
 
     /// Where the room with this id stands, or another one: a guess that looks at no
     /// record, for reading ahead.
-    pub fn guess(&self, id: StoredIdRef<'_>) -> Option<Place> {
-        let hash = self.hash(id);
+    pub fn guess(&self, HashedId { hash, .. }: HashedId<'_>) -> Option<Place> {
         self.shards[shard(hash)].find(hash, |_| true).copied()
     }
 
@@ -79,14 +111,18 @@ impl Ledger {
     }
 
     /// Remembers where a room not known before stands now.
-    pub fn enter(&mut self, key: RoomKey, place: Place, buckets: &Buckets) {
-        let hash = self.hash(self.id(key));
+    pub fn enter(&mut self, HashedId { hash, .. }: HashedId<'_>, place: Place, buckets: &Buckets) {
         let Self { shards, long, hashes, rooms } = self;
         let hash_at = |place: &Place| match buckets.key(*place) {
             RoomKey::Packed(packed) => hash_of(hashes, StoredIdRef::Packed(packed)),
             RoomKey::Long(number) => hash_of(hashes, StoredIdRef::Long(long.text(number))),
         };
-        shards[shard(hash)].insert_unique(hash, place, hash_at);
+        let table = &mut shards[shard(hash)];
+        if table.len() == table.capacity() {
+            // It grows now, and asks for the hash of every room in it.
+            buckets.read_ahead(table.iter().copied());
+        }
+        table.insert_unique(hash, place, hash_at);
         *rooms += 1;
     }
 
@@ -165,16 +201,17 @@ mod tests {
     use crate::room::{DepartmentSlot, Room, Timestamp};
 
     fn check(text: &str) {
-        let id = StoredIdRef::of(text);
         let room = Room { ts: Timestamp::from_millis(1), department: DepartmentSlot::NONE, waiting: true };
         let (mut buckets, mut ledger) = (Buckets::default(), Ledger::default());
+        let id = ledger.hashed(StoredIdRef::of(text));
         assert_eq!(ledger.find(id, &buckets), None);
-        let key = ledger.key(id);
+        let key = ledger.key(id.id());
         let place = buckets.add(key, room);
-        ledger.enter(key, place, &buckets);
+        ledger.enter(id, place, &buckets);
         assert_eq!(ledger.find(id, &buckets), Some(place));
-        assert_eq!((ledger.len(), ledger.id(key)), (1, id));
-        assert_eq!(ledger.find(StoredIdRef::of(&format!("{text}.")), &buckets), None);
+        assert_eq!((ledger.len(), ledger.id(key)), (1, id.id()));
+        let other = format!("{text}.");
+        assert_eq!(ledger.find(ledger.hashed(StoredIdRef::of(&other)), &buckets), None);
         ledger.forget(key, place);
         assert_eq!(ledger.find(id, &buckets), None);
         assert!(ledger.is_empty());

@@ -178,17 +178,26 @@ fn halves(number: u128) -> [u64; 2] {
 /// The number whose digits of `BITS` bits the letters are, first one highest.
 fn number<const BITS: usize>(letters: &[u8], digits: &[u8; 256]) -> Option<u128> {
     let (mut number, mut seen) = (0, 0);
-    // Ten digits of six bits fit one word, which shifts faster than the number.
-    for part in letters.chunks(10) {
-        let mut word = 0_u64;
-        for &letter in part {
-            let digit = digits[usize::from(letter)];
-            seen |= digit;
-            word = word << BITS | u64::from(digit & !NO_DIGIT);
-        }
-        number = number << (BITS * part.len()) | u128::from(word);
+    // Eight letters at a time fit one word, which shifts faster than the number.
+    let (eights, rest) = letters.as_chunks::<8>();
+    for letters in eights {
+        let word = word::<BITS>(letters, digits, &mut seen);
+        number = number << (8 * BITS) | u128::from(word);
     }
+    number = number << (BITS * rest.len()) | u128::from(word::<BITS>(rest, digits, &mut seen));
     (seen & NO_DIGIT == 0).then_some(number)
+}
+
+/// The same for a few letters; `seen` collects their digits' bits.
+#[inline]
+fn word<const BITS: usize>(letters: &[u8], digits: &[u8; 256], seen: &mut u8) -> u64 {
+    let mut word = 0;
+    for &letter in letters {
+        let digit = digits[usize::from(letter)];
+        *seen |= digit;
+        word = word << BITS | u64::from(digit & !NO_DIGIT);
+    }
+    word
 }
 
 #[cfg(test)]

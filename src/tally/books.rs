@@ -3,12 +3,16 @@
 //! Owns the outcome of every change. Invariant: each department's number of
 //! rooms equals the rooms that name it.
 
-use crate::buckets::Count;
-use crate::room::{Change, Room, RoomChange, StoredIdRef, Update};
+use std::cell::RefCell;
+
+use crate::buckets::{Sum, Totals};
+use crate::ledger::HashedId;
+use crate::room::{Change, DepartmentSlot, Room, RoomChange, StoredIdRef, Update};
+use crate::tally::answer::Answer;
 use crate::tally::departments::Departments;
 use crate::tally::journal::Journal;
-use crate::tally::rooms::{Known, Rooms};
-use crate::tally::{Apply, Outcome, Question, Row};
+use crate::tally::rooms::{AT_ONCE, Known, Rooms};
+use crate::tally::{Apply, Outcome, Question};
 
 /// Everything that is under the one lock.
 #[derive(Debug)]
@@ -22,21 +26,57 @@ impl Books {
         Self { rooms: Rooms::default(), departments: Departments::new(departments) }
     }
 
-    pub(super) fn apply(&mut self, change: &RoomChange<'_>, when: Apply, journal: &mut Journal) -> Outcome {
-        let id = StoredIdRef::from(&change.room);
+    /// Applies changes in their order; `each` gets what every one did.
+    pub(super) fn apply_all<'a>(
+        &mut self,
+        changes: &[(&'a RoomChange<'a>, Apply)],
+        journal: &mut Journal,
+        mut each: impl FnMut(Outcome),
+    ) {
+        for changes in changes.chunks(AT_ONCE) {
+            let mut prepared = [(self.rooms.ledger.hashed(StoredIdRef::Long("")), None); AT_ONCE];
+            for ((id, slot), (change, _)) in prepared.iter_mut().zip(changes) {
+                *id = self.rooms.ledger.hashed(StoredIdRef::from(&change.room));
+                *slot = self.slot_ahead(&change.change);
+            }
+            self.rooms.read_ahead(prepared[..changes.len()].iter().map(|&(id, _)| id));
+            for (&(id, slot), &(change, when)) in prepared.iter().zip(changes) {
+                each(self.apply(id, slot, &change.change, when, journal));
+            }
+        }
+    }
+
+    /// The slot of the department that a room is stated to have, if it has one yet;
+    /// what the room would be added to is brought near.
+    fn slot_ahead(&self, change: &Change<'_>) -> Option<DepartmentSlot> {
+        let Change::Stated { ts, department, .. } = change else { return None };
+        let slot = self.departments.of(department.as_ref())?;
+        self.rooms.buckets.read_ahead_at(*ts, slot);
+        Some(slot)
+    }
+
+    /// Applies one change; `slot` is that of the department it states, if it is known.
+    fn apply(
+        &mut self,
+        id: HashedId<'_>,
+        slot: Option<DepartmentSlot>,
+        change: &Change<'_>,
+        when: Apply,
+        journal: &mut Journal,
+    ) -> Outcome {
         let known = self.rooms.get(id);
         if known.is_some() && when == Apply::IfUnknown {
             return Outcome::Duplicate;
         }
-        let room = match (&change.change, known) {
+        let room = match (change, known) {
             (Change::Stated { ts, department, waiting }, _) => {
-                let department = self.departments.slot(department.as_ref());
-                department.map(|department| Room { ts: *ts, department, waiting: *waiting })
+                let slot = slot.or_else(|| self.departments.slot(department.as_ref()));
+                slot.map(|department| Room { ts: *ts, department, waiting: *waiting })
             }
             (Change::Updated(update), Some(known)) => self.updated(known.room, update),
             (Change::Removed | Change::Tombstone | Change::OtherKind, Some(known)) => {
                 self.remove(known);
-                journal.push(id, None);
+                journal.push(id.id(), None);
                 return Outcome::Removed;
             }
             (Change::Updated(_) | Change::Removed, None) => return Outcome::UnknownRoom,
@@ -48,7 +88,7 @@ impl Books {
             return Outcome::Duplicate;
         }
         self.put(id, known, room);
-        journal.push(id, Some(room));
+        journal.push(id.id(), Some(room));
         if known.is_some() { Outcome::Changed } else { Outcome::Counted }
     }
 
@@ -65,7 +105,7 @@ impl Books {
     }
 
     /// Makes the room what it is now; `known` is what it was until now.
-    fn put(&mut self, id: StoredIdRef<'_>, known: Option<Known>, room: Room) {
+    fn put(&mut self, id: HashedId<'_>, known: Option<Known>, room: Room) {
         self.departments.enter(room.department);
         match known {
             None => self.rooms.add(id, room),
@@ -81,27 +121,39 @@ impl Books {
         self.departments.leave(known.room.department);
     }
 
-    pub(super) fn count(&self, question: &Question<'_>) -> Vec<Row> {
+    pub(super) fn count(&self, question: &Question<'_>) -> Answer {
         // One loop each, without asking anew for every department and bucket.
-        match question.answered {
-            None => self.rows(question, |count| count.rooms),
-            Some(true) => self.rows(question, |count| count.rooms - count.waiting),
-            Some(false) => self.rows(question, |count| count.waiting),
-        }
+        let shares = match question.answered {
+            None => self.shares(question, |sum| sum.rooms),
+            Some(true) => self.shares(question, |sum| sum.rooms - sum.waiting),
+            Some(false) => self.shares(question, |sum| sum.waiting),
+        };
+        Answer::new(self.departments.names(), shares)
     }
 
-    fn rows(&self, question: &Question<'_>, wanted: impl Fn(Count) -> i64) -> Vec<Row> {
+    fn shares(
+        &self,
+        question: &Question<'_>,
+        wanted: impl Fn(Sum) -> u32 + Copy,
+    ) -> Vec<(DepartmentSlot, u32)> {
         let Question { from, to, department, .. } = *question;
-        let buckets = &self.rooms.buckets;
+        let (buckets, departments) = (&self.rooms.buckets, &self.departments);
         if let Some(name) = department {
-            let Some(slot) = self.departments.known(name) else { return Vec::new() };
-            let mut rooms = 0;
-            buckets.count(from, to, Some(slot), |_, count| rooms += wanted(count));
-            return self.departments.row(slot, rooms).into_iter().collect();
+            let slot = departments.known(name);
+            let share = slot.map(|slot| (slot, buckets.count_of(slot, from, to, wanted)));
+            return share.filter(|(_, rooms)| *rooms > 0).into_iter().collect();
         }
-        let mut sums = vec![0; self.departments.slots()];
-        buckets.count(from, to, None, |slot, count| sums[slot.0 as usize] += wanted(count));
-        let rows = self.departments.by_name();
-        rows.filter_map(|slot| self.departments.row(slot, sums[slot.0 as usize])).collect()
+        TOTALS.with_borrow_mut(|totals| {
+            let mut shares = Vec::new();
+            buckets.count(from, to, departments.slots(), wanted, totals);
+            let sort = |slots: &mut [DepartmentSlot]| departments.sort_these(slots);
+            totals.take(departments.by_name(), sort, |slot, rooms| shares.push((slot, rooms)));
+            shares
+        })
     }
+}
+
+thread_local! {
+    /// Each thread that answers has its own.
+    static TOTALS: RefCell<Totals> = RefCell::default();
 }

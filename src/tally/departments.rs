@@ -8,16 +8,16 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::buckets::Buckets;
+use crate::buckets::{Buckets, Totals};
 use crate::room::{DepartmentId, DepartmentSlot, Timestamp};
-use crate::tally::Row;
+use crate::tally::names::Names;
 
 /// Every department that was ever seen, and how many rooms each has now.
 #[derive(Debug)]
 pub(super) struct Departments {
     limit: usize,
+    names: Arc<Names>,
     /// By slot; the first is none.
-    names: Vec<Option<Arc<str>>>,
     rooms: Vec<u64>,
     slots: HashMap<Arc<str>, DepartmentSlot>,
     /// None first, then in the order of the ids' bytes.
@@ -30,7 +30,7 @@ impl Departments {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             limit,
-            names: vec![None],
+            names: Arc::default(),
             rooms: vec![0],
             slots: HashMap::new(),
             by_name: vec![DepartmentSlot::NONE],
@@ -42,16 +42,26 @@ impl Departments {
         self.slots.get(name).copied()
     }
 
+    /// The slot of a department that has one.
+    pub(super) fn of(&self, id: Option<&DepartmentId<'_>>) -> Option<DepartmentSlot> {
+        id.map_or(Some(DepartmentSlot::NONE), |id| self.known(id.as_str()))
+    }
+
     pub(super) fn name(&self, slot: DepartmentSlot) -> Option<&str> {
-        self.names[slot.0 as usize].as_deref()
+        self.names.get(slot).map(|name| &**name)
+    }
+
+    /// The names, which answers share.
+    pub(super) fn names(&self) -> Arc<Names> {
+        Arc::clone(&self.names)
     }
 
     /// The slot of a department; a new one takes a place, if one is left.
     pub(super) fn slot(&mut self, id: Option<&DepartmentId<'_>>) -> Option<DepartmentSlot> {
-        let Some(id) = id else { return Some(DepartmentSlot::NONE) };
-        if let Some(slot) = self.known(id.as_str()) {
+        if let Some(slot) = self.of(id) {
             return Some(slot);
         }
+        let id = id?;
         if self.slots.len() >= self.limit {
             return None;
         }
@@ -75,13 +85,18 @@ impl Departments {
     /// Puts the names in order, once instead of for each that was loaded.
     pub(super) fn sort(&mut self) {
         let names = &self.names;
-        self.by_name.sort_unstable_by_key(|slot| names[slot.0 as usize].as_deref());
+        sort(&mut self.by_name, names);
+    }
+
+    /// Puts these in the order of names.
+    pub(super) fn sort_these(&self, slots: &mut [DepartmentSlot]) {
+        sort(slots, &self.names);
     }
 
     fn push(&mut self, name: &str) -> Option<DepartmentSlot> {
-        let slot = DepartmentSlot(u32::try_from(self.names.len()).ok()?);
+        let slot = DepartmentSlot(u32::try_from(self.slots()).ok()?);
         let name: Arc<str> = name.into();
-        self.names.push(Some(Arc::clone(&name)));
+        self.names.set(slot, Arc::clone(&name));
         self.rooms.push(0);
         self.slots.insert(name, slot);
         Some(slot)
@@ -89,7 +104,7 @@ impl Departments {
 
     /// How many slots are taken, that of none among them.
     pub(super) fn slots(&self) -> usize {
-        self.names.len()
+        self.rooms.len()
     }
 
     pub(super) fn has(&self, slot: DepartmentSlot) -> bool {
@@ -98,12 +113,13 @@ impl Departments {
 
     /// The names in the order of their slots, without the first `known` of them.
     pub(super) fn since(&self, known: usize) -> Vec<Arc<str>> {
-        self.names.iter().flatten().skip(known).cloned().collect()
+        let slots = (known + 1..self.slots()).filter_map(|slot| u32::try_from(slot).ok());
+        slots.filter_map(|slot| self.names.get(DepartmentSlot(slot)).cloned()).collect()
     }
 
     /// All slots, none first and then in the order of the ids' bytes.
-    pub(super) fn by_name(&self) -> impl Iterator<Item = DepartmentSlot> {
-        self.by_name.iter().copied()
+    pub(super) fn by_name(&self) -> &[DepartmentSlot] {
+        &self.by_name
     }
 
     /// How many departments have a room now.
@@ -129,16 +145,17 @@ impl Departments {
 
     /// Counts the rooms of each anew, for rooms that did not enter and leave one by one.
     pub(super) fn recount(&mut self, buckets: &Buckets) {
-        let mut sums = vec![0; self.slots()];
         let (from, to) = (Timestamp::MIN, Timestamp::MAX);
-        buckets.count(from, to, None, |slot, count| sums[slot.0 as usize] += count.rooms);
-        self.rooms = sums.into_iter().map(|rooms: i64| u64::try_from(rooms).unwrap_or(0)).collect();
-        self.inhabited = self.rooms[1..].iter().filter(|&&rooms| rooms > 0).count();
+        let mut totals = Totals::default();
+        buckets.count(from, to, self.slots(), |sum| sum.rooms, &mut totals);
+        let rooms = &mut self.rooms;
+        rooms.fill(0);
+        totals.take(&self.by_name, |_| (), |slot, total| rooms[slot.0 as usize] = total.into());
+        self.inhabited = rooms[1..].iter().filter(|&&rooms| rooms > 0).count();
     }
+}
 
-    /// The department's row of an answer, if it has a share in it.
-    pub(super) fn row(&self, slot: DepartmentSlot, rooms: i64) -> Option<Row> {
-        let rooms = u64::try_from(rooms).ok().filter(|rooms| *rooms > 0)?;
-        Some(Row { department: self.names[slot.0 as usize].clone(), rooms })
-    }
+/// None first, then by the bytes of the ids.
+fn sort(slots: &mut [DepartmentSlot], names: &Names) {
+    slots.sort_unstable_by_key(|&slot| names.get(slot).map(|name| &**name));
 }

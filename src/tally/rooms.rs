@@ -4,11 +4,12 @@
 //! record among the buckets, and of no other.
 
 use crate::buckets::{Buckets, Place};
-use crate::ledger::{Intake, Ledger};
+use crate::ledger::{HashedId, Intake, Ledger};
 use crate::room::{PackedId, Room, RoomKey, StoredIdRef};
 
-/// As many as fit the processor's nearest memory with what is read for them.
-const CHANGES_AT_ONCE: usize = 32;
+/// So many changes are read ahead for: what is fetched for one of them is on its way
+/// while the others ask, and all of it fits the processor's nearest memory.
+pub(super) const AT_ONCE: usize = 32;
 
 #[derive(Debug, Default)]
 pub(super) struct Rooms {
@@ -24,19 +25,28 @@ pub(super) struct Known {
 }
 
 impl Rooms {
-    pub(super) fn get(&self, id: StoredIdRef<'_>) -> Option<Known> {
+    pub(super) fn get(&self, id: HashedId<'_>) -> Option<Known> {
         let place = self.ledger.find(id, &self.buckets)?;
         Some(Known { place, room: self.buckets.room(place) })
     }
 
-    /// Makes a room count that is not known yet.
-    pub(super) fn add(&mut self, id: StoredIdRef<'_>, room: Room) {
-        let key = self.ledger.key(id);
-        let place = self.buckets.add(key, room);
-        self.ledger.enter(key, place, &self.buckets);
+    /// Brings near what is known of these rooms. What is looked at for all of them is
+    /// fetched at the same time, while one after the other would be waited for.
+    pub(super) fn read_ahead<'a>(&self, ids: impl Iterator<Item = HashedId<'a>> + Clone) {
+        ids.clone().for_each(|id| self.ledger.approach(id));
+        let mut guesses = [None; AT_ONCE];
+        guesses.iter_mut().zip(ids).for_each(|(guess, id)| *guess = self.ledger.guess(id));
+        self.buckets.read_ahead(guesses.into_iter().flatten());
     }
 
-    pub(super) fn restate(&mut self, id: StoredIdRef<'_>, known: Known, room: Room) {
+    /// Makes a room count that is not known yet.
+    pub(super) fn add(&mut self, id: HashedId<'_>, room: Room) {
+        let key = self.ledger.key(id.id());
+        let place = self.buckets.add(key, room);
+        self.ledger.enter(id, place, &self.buckets);
+    }
+
+    pub(super) fn restate(&mut self, id: HashedId<'_>, known: Known, room: Room) {
         if !self.buckets.restate(known.place, room) {
             self.remove(known);
             self.add(id, room);
@@ -45,6 +55,10 @@ impl Rooms {
 
     /// Makes the room what it is now, or none, whatever was known of it.
     pub(super) fn change(&mut self, id: StoredIdRef<'_>, room: Option<Room>) {
+        self.change_hashed(self.ledger.hashed(id), room);
+    }
+
+    fn change_hashed(&mut self, id: HashedId<'_>, room: Option<Room>) {
         match (self.get(id), room) {
             (Some(known), Some(room)) => self.restate(id, known, room),
             (Some(known), None) => self.remove(known),
@@ -53,17 +67,15 @@ impl Rooms {
         }
     }
 
-    /// The same for many, in their order, quickest where most of them are known: what
-    /// is looked at for all of them is fetched at the same time.
+    /// The same for many, in their order.
     pub(super) fn change_all(&mut self, changes: &[(PackedId, Option<Room>)]) {
-        let id = |packed| StoredIdRef::Packed(packed);
-        let mut guesses = [None; CHANGES_AT_ONCE];
-        for changes in changes.chunks(CHANGES_AT_ONCE) {
-            for (guess, &(packed, _)) in guesses.iter_mut().zip(changes) {
-                *guess = self.ledger.guess(id(packed));
+        for changes in changes.chunks(AT_ONCE) {
+            let mut ids = [self.ledger.hashed(StoredIdRef::Long("")); AT_ONCE];
+            for (id, &(packed, _)) in ids.iter_mut().zip(changes) {
+                *id = self.ledger.hashed(StoredIdRef::Packed(packed));
             }
-            self.buckets.read_ahead(guesses[..changes.len()].iter().copied().flatten());
-            changes.iter().for_each(|&(packed, room)| self.change(id(packed), room));
+            self.read_ahead(ids[..changes.len()].iter().copied());
+            ids.iter().zip(changes).for_each(|(&id, &(_, room))| self.change_hashed(id, room));
         }
     }
 

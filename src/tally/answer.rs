@@ -1,0 +1,62 @@
+//! What a question gets.
+//!
+//! Owns the shape of an answer: it names its rows without copying the names, so that it
+//! takes memory for its rows alone, and can be written when nobody waits any more.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::room::DepartmentSlot;
+use crate::tally::names::Names;
+
+/// The departments that have a share in an answer: none first, then by id, byte by byte.
+#[derive(Clone)]
+pub struct Answer {
+    names: Arc<Names>,
+    shares: Vec<(DepartmentSlot, u32)>,
+}
+
+/// One department's share of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row<'a> {
+    /// The department, or none.
+    pub department: Option<&'a str>,
+    /// Its rooms; never 0.
+    pub rooms: u64,
+}
+
+impl Answer {
+    pub(super) fn new(names: Arc<Names>, shares: Vec<(DepartmentSlot, u32)>) -> Self {
+        Self { names, shares }
+    }
+
+    /// The rows in their order.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = Row<'_>> + DoubleEndedIterator + Clone {
+        self.shares.iter().map(|&(slot, rooms)| Row {
+            department: self.names.get(slot).map(|name| &**name),
+            rooms: rooms.into(),
+        })
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.shares.len()
+    }
+
+    /// Whether no department has a share.
+    pub fn is_empty(&self) -> bool {
+        self.shares.is_empty()
+    }
+}
+
+impl PartialEq for Answer {
+    fn eq(&self, other: &Self) -> bool {
+        self.rows().eq(other.rows())
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.rows()).finish()
+    }
+}
