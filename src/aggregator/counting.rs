@@ -11,7 +11,7 @@ use crate::kafka::{Batch, BatchRecord};
 use crate::log::{Arrival, NextOffset, Partition, Positions, Stop};
 use crate::snapshot::Changes;
 use crate::status::{EventCounts, EventResult, Timestamps};
-use crate::tally::{self, Apply, Loading, Outcome, TallyWriter};
+use crate::tally::{Apply, Loading, Outcome, TallyWriter};
 
 /// Applies batches and keeps count of the results.
 #[derive(Debug)]
@@ -122,14 +122,15 @@ impl Counting {
 
     /// Applies a batch, which readers see whole; `refused` sees every record
     /// that was refused. Decoding and `refused` keep no reader waiting.
-    pub fn apply(&mut self, batch: &Batch, refused: impl FnMut(Refusal<'_>)) {
+    pub fn apply(&mut self, batch: &Batch, mut refused: impl FnMut(Refusal<'_>)) {
         self.memory.reset();
         self.timestamps.clear();
         let mut decoded = Vec::with_capacity_in(batch.len(), &self.memory);
         decoded.extend(batch.records().map(|record| (record, decode(&record, &self.rules, &self.memory))));
         let mut refusals = Vec::new_in(&self.memory);
+        let mut changes = Vec::with_capacity_in(batch.len(), &self.memory);
+        let mut places = Vec::with_capacity_in(batch.len(), &self.memory);
         let mut last: Vec<'_, &BatchRecord<'_>> = Vec::new_in(&self.memory);
-        let mut tally = self.tally.batch();
         for (at, (record, decoded)) in decoded.iter().enumerate() {
             let BatchRecord { partition, offset, timestamp, .. } = *record;
             match self.positions.advance(partition, offset) {
@@ -139,22 +140,23 @@ impl Counting {
                 },
                 Arrival::Replayed | Arrival::Unassigned => continue,
             }
-            match decoded
-                .as_ref()
-                .map_err(|&reason| reason)
-                .and_then(|decoded| apply(&mut tally, record, decoded))
-            {
-                Ok(result) => self.events.add(result),
-                Err(reason) => {
-                    self.events.reject(reason);
-                    refusals.push(Refusal { record: *record, at, reason });
+            match decoded {
+                Ok(Decoded::Change(change)) => {
+                    changes.push((change, if record.if_unknown { Apply::IfUnknown } else { Apply::Always }));
+                    places.push(at);
                 }
+                Ok(Decoded::Ignored(_)) => self.events.add(EventResult::Ignored),
+                Err(reason) => refusals.push((at, *reason)),
             }
             if let Some(timestamp) = timestamp {
                 self.timestamps.see(partition, timestamp);
             }
         }
-        drop(tally);
+        let mut places = places.into_iter();
+        self.tally.batch().apply_all(&changes, |outcome| match (result(outcome), places.next()) {
+            (Ok(result), _) => self.events.add(result),
+            (Err(reason), at) => refusals.extend(at.map(|at| (at, reason))),
+        });
         for change in self.tally.drain_changes() {
             self.changes.push(change.id.as_ref(), change.room);
         }
@@ -164,7 +166,11 @@ impl Counting {
         for &(partition, end) in batch.ends() {
             self.positions.reach(partition, end);
         }
-        refusals.into_iter().for_each(refused);
+        refusals.sort_unstable_by_key(|&(at, _)| at);
+        for (at, reason) in refusals {
+            self.events.reject(reason);
+            refused(Refusal { record: decoded[at].0, at, reason });
+        }
     }
 }
 
@@ -177,14 +183,8 @@ fn decode<'a>(
     decode::decode(&Record { key, value, timestamp }, rules, memory)
 }
 
-fn apply(
-    tally: &mut tally::Batch<'_>,
-    record: &BatchRecord<'_>,
-    decoded: &Decoded<'_>,
-) -> Result<EventResult, RejectReason> {
-    let Decoded::Change(change) = decoded else { return Ok(EventResult::Ignored) };
-    let when = if record.if_unknown { Apply::IfUnknown } else { Apply::Always };
-    match tally.apply(change, when) {
+fn result(outcome: Outcome) -> Result<EventResult, RejectReason> {
+    match outcome {
         Outcome::Counted => Ok(EventResult::Counted),
         Outcome::Changed => Ok(EventResult::Changed),
         Outcome::Duplicate => Ok(EventResult::Duplicate),
