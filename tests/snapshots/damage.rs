@@ -217,7 +217,7 @@ fn go_on(corpus: &Corpus, contents: &Contents, totals: &mut Totals) {
         answered: None,
         department: None,
     };
-    let counted: u64 = life.reader.count(&everything).iter().map(|row| row.rooms).sum();
+    let counted: u64 = life.reader.count(&everything).rows().map(|row| row.rooms).sum();
     assert_eq!(counted, life.reader.rooms() as u64);
     if life.next > 1 << 40 {
         return;
