@@ -113,8 +113,9 @@ fn print_rows(reader: &TallyReader, rooms: Rooms, first: u64, count: usize) {
     let named = |number| String::from_utf8(department(number).to_vec()).unwrap();
     let numbers: HashMap<_, _> = (0..rooms.departments).map(|number| (named(number), number)).collect();
     for (from, to) in ranges(first).take(count) {
-        let rows = reader.count(&question(from, to)).into_iter();
-        let mut rows: Vec<_> = rows.map(|row| (numbers[&*row.department.unwrap()], row.rooms)).collect();
+        let answer = reader.count(&question(from, to));
+        let mut rows: Vec<_> =
+            answer.rows().map(|row| (numbers[row.department.unwrap()], row.rooms)).collect();
         rows.sort_unstable();
         print!("{from} {to}");
         rows.iter().for_each(|(department, rooms)| print!(" {department}:{rooms}"));

@@ -43,7 +43,7 @@ fn answer(reader: &TallyReader, question: &scenario::Question) -> Rows {
         answered: question.answered,
         department: question.department.as_deref(),
     });
-    rows.iter().map(|row| (row.department.as_deref().map(str::to_owned), row.rooms)).collect()
+    rows.rows().map(|row| (row.department.map(str::to_owned), row.rooms)).collect()
 }
 
 #[test]
