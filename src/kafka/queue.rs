@@ -183,7 +183,7 @@ mod tests {
         (batch, faults)
     }
 
-    /// The table of docs/kafka.md, by number.
+    /// What docs/kafka.md says of each, by number.
     fn expected_kind(code: i32) -> FaultKind {
         match code {
             // _AUTO_OFFSET_RESET, OFFSET_OUT_OF_RANGE

@@ -44,12 +44,16 @@ const OF_AN_OFFSET: [Code; 3] = [
     Code::RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE,
 ];
 
-/// What only a request for records is answered with.
-const OF_RECORDS: [Code; 4] = [
+/// What only a request for records is answered with. The client tells of all but the second.
+const OF_RECORDS: [Code; 8] = [
     Code::RD_KAFKA_RESP_ERR_INVALID_MSG,
     Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_ID,
     Code::RD_KAFKA_RESP_ERR_FETCH_SESSION_ID_NOT_FOUND,
     Code::RD_KAFKA_RESP_ERR_INVALID_FETCH_SESSION_EPOCH,
+    Code::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
+    Code::RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE,
+    Code::RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION,
+    Code::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED,
 ];
 
 const PARTITIONS: i32 = 2;
