@@ -4,6 +4,8 @@
 //! [`MAX_ID_BYTES`] bytes of text and a [`DepartmentId`] 0 to as many, so no
 //! later stage checks again. Nothing here knows where a value came from.
 
+mod calendar;
+mod iso_string;
 mod packed;
 mod stored;
 mod timestamp;

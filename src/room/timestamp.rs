@@ -7,7 +7,10 @@
 
 use std::fmt;
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use super::calendar::days_since_epoch;
+use super::iso_string;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +53,13 @@ impl Timestamp {
     /// ` 0200`; a blank or `t` for `T`, `z` for `Z`. No offset means UTC, digits
     /// finer than a millisecond are cut, `T24:00` is the next midnight.
     pub fn parse(text: &str) -> Result<Self, NotADate> {
+        if let Some(ms) = text.as_bytes().try_into().ok().and_then(iso_string::millis) {
+            return Ok(Self(ms));
+        }
+        Self::parse_any(text)
+    }
+
+    fn parse_any(text: &str) -> Result<Self, NotADate> {
         let mut rest = Cursor(text.as_bytes());
         let day_start_ms = rest.date()?;
         if rest.is_at_end() {
@@ -100,16 +110,16 @@ impl Cursor<'_> {
         Ok(first)
     }
 
-    fn digits(&mut self, count: usize) -> Result<u32, NotADate> {
+    fn digits(&mut self, count: usize) -> Result<u16, NotADate> {
         let (digits, rest) = self.0.split_at_checked(count).ok_or(NotADate)?;
         if !digits.iter().all(u8::is_ascii_digit) {
             return Err(NotADate);
         }
         self.0 = rest;
-        Ok(digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0')))
+        Ok(digits.iter().fold(0, |number, digit| number * 10 + u16::from(digit - b'0')))
     }
 
-    fn number_up_to(&mut self, largest: u32) -> Result<i64, NotADate> {
+    fn number_up_to(&mut self, largest: u16) -> Result<i64, NotADate> {
         let number = self.digits(2)?;
         if number > largest {
             return Err(NotADate);
@@ -119,17 +129,19 @@ impl Cursor<'_> {
 
     /// `YYYY`, `YYYY-MM` or `YYYY-MM-DD`, as the midnight that begins it.
     fn date(&mut self) -> Result<i64, NotADate> {
-        let year = i32::try_from(self.digits(4)?).map_err(|_| NotADate)?;
+        let year = self.digits(4)?;
         let (mut month, mut day) = (1, 1);
         if self.take(b'-') {
-            month = self.digits(2)?;
+            month = self.two_digits()?;
             if self.take(b'-') {
-                day = self.digits(2)?;
+                day = self.two_digits()?;
             }
         }
-        let date = NaiveDate::from_ymd_opt(year, month, day).ok_or(NotADate)?;
-        let midnight = date.and_hms_opt(0, 0, 0).ok_or(NotADate)?;
-        Ok(midnight.and_utc().timestamp_millis())
+        Ok(days_since_epoch(year, month, day).ok_or(NotADate)? * MS_PER_DAY)
+    }
+
+    fn two_digits(&mut self) -> Result<u8, NotADate> {
+        self.digits(2)?.try_into().map_err(|_| NotADate)
     }
 
     /// `HH:MM`, `HH:MM:SS` or `HH:MM:SS.fraction`, in milliseconds.
@@ -184,11 +196,30 @@ impl Cursor<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[track_caller]
     fn check(text: &str, expected: Option<&str>) {
         let found = Timestamp::parse(text).ok().map(|ts| ts.to_string());
         assert_eq!(found.as_deref(), expected, "{text:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn what_javascript_writes_is_read_as_the_grammar_has_it(
+            text in "[0-2][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9]\\.[0-9]{3}Z",
+            (at, byte) in (0..48_usize, any::<char>()),
+        ) {
+            prop_assert_eq!(Timestamp::parse(&text), Timestamp::parse_any(&text));
+            let changed: String = text.char_indices().map(|(place, c)| if place == at { byte } else { c }).collect();
+            prop_assert_eq!(Timestamp::parse(&changed), Timestamp::parse_any(&changed));
+        }
+
+        #[test]
+        fn what_is_written_is_read(ms in -62_167_219_200_000..253_402_300_800_000_i64) {
+            let ts = Timestamp(ms);
+            prop_assert_eq!(Timestamp::parse(&ts.to_string()), Ok(ts));
+        }
     }
 
     #[test]
