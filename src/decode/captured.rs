@@ -5,7 +5,7 @@
 //! the description of what changed.
 
 use crate::decode::document::{self, Said};
-use crate::decode::fields::{Fields, RoomFields};
+use crate::decode::fields::RoomFields;
 use crate::decode::json::{Json, Object};
 use crate::decode::update::Description;
 use crate::decode::{Decoded, Reading, RejectReason};
@@ -15,13 +15,13 @@ use crate::room::{Change, RoomChange, RoomId};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Captured<'a> {
     /// The document's id where it stands beside the documents; it goes before theirs.
-    pub(super) id: Option<Json<'a>>,
+    pub(super) id: Option<&'a Json<'a>>,
     /// The document behind the change.
-    pub(super) document: Option<Json<'a>>,
+    pub(super) document: Option<&'a Json<'a>>,
     /// The document before the change.
-    pub(super) before: Option<Json<'a>>,
+    pub(super) before: Option<&'a Json<'a>>,
     /// What changed in it.
-    pub(super) description: Option<Json<'a>>,
+    pub(super) description: Option<&'a Json<'a>>,
 }
 
 impl<'a> Captured<'a> {
@@ -53,7 +53,6 @@ impl<'a> Captured<'a> {
 
     /// What a document says of its room; nothing if it is not there.
     fn named(&self, document: Option<Object<'a>>) -> RoomFields<'a> {
-        let document = document.map_or_else(RoomFields::default, |document| Fields::of(document).room);
-        RoomFields { id: self.id.or(document.id), ..document }
+        document.map_or_else(RoomFields::default, RoomFields::of).under(self.id)
     }
 }

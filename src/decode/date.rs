@@ -8,7 +8,7 @@ use crate::decode::json::Json;
 use crate::room::{NotADate, Timestamp};
 
 /// Reads a date.
-pub(super) fn date(value: Json<'_>) -> Result<Timestamp, NotADate> {
+pub(super) fn date(value: &Json<'_>) -> Result<Timestamp, NotADate> {
     match value {
         Json::Object(object) => match object.sole("$date") {
             Some(dated) => number_or_text(dated),
@@ -18,23 +18,23 @@ pub(super) fn date(value: Json<'_>) -> Result<Timestamp, NotADate> {
     }
 }
 
-fn number_or_text(value: Json<'_>) -> Result<Timestamp, NotADate> {
+fn number_or_text(value: &Json<'_>) -> Result<Timestamp, NotADate> {
     match value {
         Json::Number(digits) => number(digits),
-        Json::Text(text) => Timestamp::parse(&text.read().map_err(|_| NotADate)?),
+        Json::Text(text) => Timestamp::parse(text.read().map_err(|_| NotADate)?),
         _ => number_long(value),
     }
 }
 
-fn number_long(value: Json<'_>) -> Result<Timestamp, NotADate> {
+fn number_long(value: &Json<'_>) -> Result<Timestamp, NotADate> {
     let Json::Object(object) = value else { return Err(NotADate) };
     let Some(Json::Text(text)) = object.sole("$numberLong") else { return Err(NotADate) };
     let text = text.read().map_err(|_| NotADate)?;
-    let digits = text.strip_prefix('-').unwrap_or(&text);
+    let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(NotADate);
     }
-    number(&text)
+    number(text)
 }
 
 /// Milliseconds since the epoch; what no date can name saturates, and is then
@@ -62,7 +62,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected_ms: Option<i64>) {
         let Ok(value) = parse(text) else { panic!("no JSON: {text}") };
-        assert_eq!(date(value).ok().map(Timestamp::as_millis), expected_ms, "{text}");
+        assert_eq!(date(&value).ok().map(Timestamp::as_millis), expected_ms, "{text}");
     }
 
     #[test]

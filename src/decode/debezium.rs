@@ -5,22 +5,26 @@
 //! no deletion: with `capture.mode=change_streams` every update is so.
 
 use crate::decode::captured::Captured;
-use crate::decode::fields::Fields;
-use crate::decode::json::Json;
+use crate::decode::json::{Json, Object};
+use crate::decode::name::Name;
 use crate::decode::{Decoded, Ignored, Reading, RejectReason};
 
 /// Reads the envelope with this operation.
 pub(super) fn decode<'a>(
-    op: Json<'a>,
-    fields: &Fields<'a>,
+    op: &Json<'a>,
+    event: Object<'a>,
     reading: &Reading<'a>,
 ) -> Result<Decoded<'a>, RejectReason> {
-    if reading.is_other_collection(fields.source, |source| source.collection)? {
+    if reading.is_other_collection(event.get(Name::Source), Name::Collection)? {
         return Ok(Decoded::Ignored(Ignored::OtherCollection));
     }
     let Json::Text(op) = op else { return Ok(Decoded::Ignored(Ignored::OtherOperation)) };
-    let Fields { before, after, update, .. } = *fields;
-    let captured = Captured { id: None, document: after, before, description: update };
+    let captured = Captured {
+        id: None,
+        document: event.get(Name::After),
+        before: event.get(Name::Before),
+        description: event.get(Name::Update),
+    };
     match op {
         _ if op.is("c") || op.is("r") => captured.written(reading),
         _ if op.is("u") => captured.updated(reading),

@@ -43,16 +43,18 @@ pub(super) fn decode<'a>(
     let room = room?;
     let change = match said {
         Said::Whole => fields.created(reading)?,
-        Said::LookedUp if fields.ts.is_some() => fields.stated(reading)?,
-        Said::Nothing if fields.ts.is_some() && present(fields.kind).is_some() => fields.stated(reading)?,
+        Said::LookedUp if fields.ts().is_some() => fields.stated(reading)?,
+        Said::Nothing if fields.ts().is_some() && present(fields.kind()).is_some() => {
+            fields.stated(reading)?
+        }
         Said::LookedUp | Said::Nothing => Change::Updated(fields.updated(reading)?),
     };
     Ok(Decoded::Change(RoomChange { room, change }))
 }
 
 fn is_deleted(fields: &RoomFields<'_>) -> bool {
-    match fields.deleted {
-        Some(Json::Bool(deleted)) => deleted,
+    match fields.deleted() {
+        Some(&Json::Bool(deleted)) => deleted,
         Some(Json::Text(text)) => text.is("true"),
         _ => false,
     }

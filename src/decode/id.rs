@@ -4,12 +4,11 @@
 //! Debezium, the MongoDB connector, our own producer and people write. The id
 //! in the value goes first; the key is asked only where the value has none.
 
-use std::borrow::Cow;
-
 use bumpalo::Bump;
 
 use crate::decode::RejectReason;
 use crate::decode::json::{self, Json, Object, Text};
+use crate::decode::name::Name;
 use crate::decode::wrapper::unwrapped;
 use crate::room::{DepartmentId, RoomId};
 
@@ -26,7 +25,7 @@ pub(super) enum Key<'a> {
 
 /// The room that a value's `_id` names, or else the key.
 pub(super) fn room<'a>(
-    id: Option<Json<'a>>,
+    id: Option<&'a Json<'a>>,
     key: Option<&'a [u8]>,
     memory: &'a Bump,
 ) -> Result<RoomId<'a>, RejectReason> {
@@ -40,7 +39,7 @@ pub(super) fn room<'a>(
 }
 
 /// The department that a field names; null and a missing field name none.
-pub(super) fn department(value: Option<Json<'_>>) -> Result<Option<DepartmentId<'_>>, RejectReason> {
+pub(super) fn department<'a>(value: Option<&'a Json<'a>>) -> Result<Option<DepartmentId<'a>>, RejectReason> {
     let value = match value {
         None | Some(Json::Null) => return Ok(None),
         Some(value) => value,
@@ -53,10 +52,10 @@ pub(super) fn department(value: Option<Json<'_>>) -> Result<Option<DepartmentId<
 pub(super) fn key<'a>(key: Option<&'a [u8]>, memory: &'a Bump) -> Result<Key<'a>, RejectReason> {
     let Some(bytes) = key else { return Ok(Key::Nothing) };
     let text = std::str::from_utf8(bytes).map_err(|_| RejectReason::BadId)?;
-    match json::parse(text) {
+    match json::read(text, memory) {
         Ok(Json::Object(object)) => object_key(unwrapped(object), memory),
         Ok(Json::Text(inner)) => text_key(inner, memory),
-        _ => plain(text.into()),
+        _ => plain(text),
     }
 }
 
@@ -64,67 +63,55 @@ fn object_key<'a>(key: Json<'a>, memory: &'a Bump) -> Result<Key<'a>, RejectReas
     match key {
         Json::Null => Ok(Key::Nothing),
         Json::Text(text) => text_key(text, memory),
-        Json::Object(object) => members_key(object, memory),
-        Json::Number(digits) => plain(digits.into()),
+        Json::Object(object) | Json::Quoted(object) => members_key(object, memory),
+        Json::Number(digits) => plain(digits),
         Json::Bool(_) | Json::NonFinite | Json::Array(_) => Err(RejectReason::BadId),
     }
 }
 
 /// A key that is a JSON string: the id, or an object in a string.
 fn text_key<'a>(text: Text<'a>, memory: &'a Bump) -> Result<Key<'a>, RejectReason> {
-    match json::parse(text.read_as_json(memory)) {
+    match json::read(text.as_json(), memory) {
         Ok(Json::Object(object)) => members_key(object, memory),
         _ => plain(text.read().map_err(|_| RejectReason::BadId)?),
     }
 }
 
 fn members_key<'a>(object: Object<'a>, memory: &'a Bump) -> Result<Key<'a>, RejectReason> {
-    let (mut id, mut underscored, mut resume_token) = (None, None, false);
-    for (name, value) in object.members() {
-        if name.is("id") {
-            id = Some(value);
-        } else if name.is("_id") {
-            underscored = Some(value);
-        } else if name.is("_data") {
-            resume_token = true;
-        }
-    }
-    let id = match (id, underscored) {
-        (Some(Json::Text(inner)), _) => return debezium(inner, memory),
-        (None | Some(Json::Null), other) => other,
-        (id @ Some(_), _) => id,
+    let id = match object.get(Name::PlainId) {
+        Some(Json::Text(inner)) => return debezium(*inner, memory),
+        None | Some(Json::Null) => object.get(Name::Id),
+        id @ Some(_) => id,
     };
     match id {
-        None if resume_token => Ok(Key::ResumeToken),
+        None if object.names().has(Name::Data) => Ok(Key::ResumeToken),
         None | Some(Json::Null) => Ok(Key::Nothing),
-        Some(Json::Object(token)) if token.members().any(|(name, _)| name.is("_data")) => {
-            Ok(Key::ResumeToken)
-        }
+        Some(Json::Object(token)) if token.names().has(Name::Data) => Ok(Key::ResumeToken),
         Some(id) => named(id).map(Key::Room),
     }
 }
 
 /// The text under Debezium's `id`: JSON in a string, or the id itself.
 fn debezium<'a>(text: Text<'a>, memory: &'a Bump) -> Result<Key<'a>, RejectReason> {
-    match json::parse(text.read_as_json(memory)) {
-        Ok(inner @ Json::Text(_)) => named(inner).map(Key::Room),
+    match json::read(text.as_json(), memory) {
+        Ok(inner @ Json::Text(_)) => named(&inner).map(Key::Room),
         Ok(Json::Object(object)) if object.sole("$oid").is_some() => {
-            named(Json::Object(object)).map(Key::Room)
+            named(&Json::Object(object)).map(Key::Room)
         }
         _ => plain(text.read().map_err(|_| RejectReason::BadId)?),
     }
 }
 
-fn plain(text: Cow<'_, str>) -> Result<Key<'_>, RejectReason> {
+fn plain(text: &str) -> Result<Key<'_>, RejectReason> {
     RoomId::new(text).map(Key::Room).map_err(|_| RejectReason::BadId)
 }
 
-fn named(id: Json<'_>) -> Result<RoomId<'_>, RejectReason> {
+fn named<'a>(id: &Json<'a>) -> Result<RoomId<'a>, RejectReason> {
     let text = text_or_oid(id).ok_or(RejectReason::BadId)?;
     RoomId::new(text).map_err(|_| RejectReason::BadId)
 }
 
-fn text_or_oid(value: Json<'_>) -> Option<Cow<'_, str>> {
+fn text_or_oid<'a>(value: &Json<'a>) -> Option<&'a str> {
     match value {
         Json::Text(text) => text.read().ok(),
         Json::Object(object) => match object.sole("$oid")? {

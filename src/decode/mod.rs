@@ -20,6 +20,7 @@ mod fields;
 mod id;
 mod json;
 mod mongodb;
+mod name;
 mod native;
 mod reading;
 mod reason;
@@ -32,9 +33,10 @@ mod wrapper;
 pub use bumpalo::Bump;
 pub use reason::RejectReason;
 
-use crate::decode::fields::Fields;
+use crate::decode::fields::RoomFields;
 use crate::decode::id::Key;
 use crate::decode::json::{Json, Object};
+use crate::decode::name::Name;
 use crate::decode::reading::Reading;
 use crate::room::{Change, RoomChange, Timestamp};
 
@@ -139,14 +141,14 @@ fn object<'a>(reading: &Reading<'a>) -> Result<Option<Object<'a>>, RejectReason>
         return Err(RejectReason::NotJson);
     }
     let text = std::str::from_utf8(value).map_err(|_| RejectReason::NotUtf8)?;
-    let value = json::parse(text).map_err(|_| RejectReason::NotJson)?;
-    let is_string = matches!(value, Json::Text(_));
+    let value = json::read_object(text, reading.memory).map_err(|_| RejectReason::NotJson)?;
+    let is_string = matches!(value, Json::Text(_) | Json::Quoted(_));
     let Json::Object(object) = reading.opened(value)? else { return Err(RejectReason::NotObject) };
     match wrapper::unwrapped(object) {
         Json::Null => Ok(None),
         Json::Object(object) => Ok(Some(object)),
         // What stood in a string holds no other one.
-        payload @ Json::Text(_) if !is_string => match reading.opened(payload)? {
+        payload @ (Json::Text(_) | Json::Quoted(_)) if !is_string => match reading.opened(payload)? {
             Json::Object(object) => Ok(Some(object)),
             _ => Err(RejectReason::NotObject),
         },
@@ -160,7 +162,7 @@ pub fn is_part_of_document(record: &Record<'_>, rules: &Rules) -> bool {
     let memory = Bump::new();
     let reading = Reading { record: *record, rules, memory: &memory };
     let Ok(Some(object)) = object(&reading) else { return false };
-    let is_bare = matches!(Form::of(object, &Fields::of(object)), Form::Bare);
+    let is_bare = matches!(Form::of(object), Form::Bare);
     is_bare
         && matches!(
             form(object, &reading),
@@ -180,44 +182,46 @@ pub fn key_names_a_room(key: Option<&[u8]>) -> bool {
 
 /// What an object is, by the names in it.
 enum Form<'a> {
-    Native(Json<'a>),
-    MongoDb(Json<'a>),
-    Debezium(Json<'a>),
+    Native(&'a Json<'a>),
+    MongoDb(&'a Json<'a>),
+    Debezium(&'a Json<'a>),
     Marker(Ignored),
     Bare,
 }
 
 impl<'a> Form<'a> {
-    fn of(object: Object<'a>, fields: &Fields<'a>) -> Self {
-        let has_id = fields.room.id.is_some();
-        match *fields {
-            Fields { event: Some(event), .. } => Self::Native(event),
-            Fields { operation: Some(operation), .. } => Self::MongoDb(operation),
-            Fields { op: Some(op), .. } if !has_id => Self::Debezium(op),
-            Fields { status: Some(status), id: Some(_), .. } if !has_id && is_begin_or_end(status) => {
-                Self::Marker(Ignored::Transaction)
-            }
-            Fields { ts_ms: Some(_), .. } if object.sole("ts_ms").is_some() => {
-                Self::Marker(Ignored::Heartbeat)
-            }
-            _ => Self::Bare,
+    fn of(object: Object<'a>) -> Self {
+        if let Some(event) = object.get(Name::Event) {
+            return Self::Native(event);
         }
+        if let Some(operation) = object.get(Name::Operation) {
+            return Self::MongoDb(operation);
+        }
+        if !object.names().has(Name::Id) {
+            if let Some(op) = object.get(Name::Op) {
+                return Self::Debezium(op);
+            }
+            let is_marked = object.get(Name::Status).is_some_and(is_begin_or_end);
+            if is_marked && object.names().has(Name::PlainId) {
+                return Self::Marker(Ignored::Transaction);
+            }
+        }
+        if object.sole("ts_ms").is_some() { Self::Marker(Ignored::Heartbeat) } else { Self::Bare }
     }
 }
 
 /// Reads an object by its form.
 fn form<'a>(object: Object<'a>, reading: &Reading<'a>) -> Result<Decoded<'a>, RejectReason> {
-    let fields = Fields::of(object);
-    match Form::of(object, &fields) {
-        Form::Native(event) => native::decode(event, &fields.room, reading),
-        Form::MongoDb(operation) => mongodb::decode(operation, &fields, reading),
-        Form::Debezium(op) => debezium::decode(op, &fields, reading),
+    match Form::of(object) {
+        Form::Native(event) => native::decode(event, &RoomFields::of(object), reading),
+        Form::MongoDb(operation) => mongodb::decode(operation, object, reading),
+        Form::Debezium(op) => debezium::decode(op, object, reading),
         Form::Marker(marker) => Ok(Decoded::Ignored(marker)),
-        Form::Bare => document::bare(&fields.room, reading),
+        Form::Bare => document::bare(&RoomFields::of(object), reading),
     }
 }
 
-fn is_begin_or_end(status: Json<'_>) -> bool {
+fn is_begin_or_end(status: &Json<'_>) -> bool {
     matches!(status, Json::Text(text) if text.is("BEGIN") || text.is("END"))
 }
 
@@ -284,6 +288,62 @@ mod tests {
         check(r#"{"status":"BEGIN","id":"571"}"#, Ok("Transaction"));
         check(r#"{"id":"571","event_count":2,"status":"END"}"#, Ok("Transaction"));
         assert_eq!(said(Some(br#"{"_data":"82"}"#), None), Ok("Heartbeat".to_owned()));
+    }
+
+    #[test]
+    fn no_part_of_a_record_is_taken_for_the_whole() {
+        for value in [
+            r#"{"event":"room-created","_id":"BtS3Xk","departmentId":"Gg\u00e9","ts":"2020-09-09T00:11:22.345Z","waitingResponse":true}"#,
+            r#"{"op":"u","after":"{\"_id\": \"r\",\"t\": \"l\",\"ts\": {\"$date\": 1599610282345},\"fname\": \"\\\"é\\\" \\\\\"}","source":{"collection":"rocketchat_room","ord":-1}}"#,
+            r#"{"schema":{},"payload":"{\"_id\": {\"_data\": \"82\"}, \"operationType\": \"delete\", \"documentKey\": {\"_id\": \"r\"}}"}"#,
+            r#""{\"operationType\":\"update\",\"documentKey\":{\"_id\":\"r\"},\"updateDescription\":{\"removedFields\":[\"departmentId\"]}}""#,
+            r#"{ "_id" : "r" , "t" : "l" , "ts" : 1599610282345.5e0 , "x" : [ null , NaN , -Infinity , false ] }"#,
+        ] {
+            assert!(said(Some(b"k"), Some(value.as_bytes())).is_ok(), "{value}");
+            for end in 0..value.len() {
+                let reason = if value.is_char_boundary(end) { NotJson } else { NotUtf8 };
+                assert_eq!(
+                    said(Some(b"k"), Some(&value.as_bytes()[..end])),
+                    Err(reason),
+                    "{}",
+                    &value[..value.floor_char_boundary(end)]
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_escaped_twice_says_the_same() {
+        for (value, expected) in [
+            (
+                r#"{"op":"c","after":"{\"_id\":\"r\",\"ts\":1e12,\"departmentId\":\"\\u0064\"}"}"#,
+                r#"r created 1000000000000 Some("d") false"#,
+            ),
+            (
+                r#"{"op":"c","after":"{\"\\u005fid\":\"r\",\"ts\":1e12}"}"#,
+                "r created 1000000000000 None false",
+            ),
+            (
+                r#"{"op":"c","after":"{\n\u0022_id\":\"r\",\"ts\":1e12}"}"#,
+                "r created 1000000000000 None false",
+            ),
+            (
+                r#"{"op":"c","after":"{\"_id\":\"r\\\"\",\"ts\":1e12}"}"#,
+                r#"r" created 1000000000000 None false"#,
+            ),
+            (
+                r#""{\"op\":\"c\",\"after\":\"{\\\"_id\\\":\\\"r\\\",\\\"ts\\\":1e12}\"}""#,
+                "r created 1000000000000 None false",
+            ),
+            (
+                r#"{"op":"c","after":"{\"_id\":\"a\",\"_id\":\"r\",\"ts\":1e12}","after":null,"after":"{\"_id\":\"b\",\"ts\":1e12}"}"#,
+                "b created 1000000000000 None false",
+            ),
+        ] {
+            check(value, Ok(expected));
+        }
+        check(r#"{"op":"c","after":"{\"_id\":\"\\ud800\",\"ts\":1e12}"}"#, Err(BadId));
+        check(r#"{"op":"c","after":"{\"_id\":\"\ud800\",\"ts\":1e12}"}"#, Err(BadId));
     }
 
     #[test]

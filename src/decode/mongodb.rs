@@ -4,17 +4,18 @@
 //! events"). Its `_id` is a resume token and names no room; `documentKey` does.
 
 use crate::decode::captured::Captured;
-use crate::decode::fields::{Fields, present};
-use crate::decode::json::Json;
+use crate::decode::fields::present;
+use crate::decode::json::{Json, Object};
+use crate::decode::name::Name;
 use crate::decode::{Decoded, Ignored, Reading, RejectReason};
 
 /// Reads the event of this operation.
 pub(super) fn decode<'a>(
-    operation: Json<'a>,
-    fields: &Fields<'a>,
+    operation: &Json<'a>,
+    event: Object<'a>,
     reading: &Reading<'a>,
 ) -> Result<Decoded<'a>, RejectReason> {
-    if reading.is_other_collection(fields.namespace, |namespace| namespace.coll)? {
+    if reading.is_other_collection(event.get(Name::Namespace), Name::Coll)? {
         return Ok(Decoded::Ignored(Ignored::OtherCollection));
     }
     let Json::Text(operation) = operation else { return Ok(Decoded::Ignored(Ignored::OtherOperation)) };
@@ -24,12 +25,12 @@ pub(super) fn decode<'a>(
         _ if operation.is("delete") => Captured::removed,
         _ => return Ok(Decoded::Ignored(Ignored::OtherOperation)),
     };
-    let key = reading.object(fields.document_key)?;
+    let key = reading.object(event.get(Name::DocumentKey))?;
     let captured = Captured {
-        id: key.and_then(|key| present(Fields::of(key).room.id)),
-        document: fields.full_document,
+        id: key.and_then(|key| present(key.get(Name::Id))),
+        document: event.get(Name::FullDocument),
         before: None,
-        description: fields.update,
+        description: event.get(Name::Update),
     };
     read(&captured, reading)
 }

@@ -10,19 +10,31 @@ use crate::room::{Change, RoomChange};
 
 /// Reads the event of this name.
 pub(super) fn decode<'a>(
-    event: Json<'a>,
+    event: &Json<'a>,
     fields: &RoomFields<'a>,
     reading: &Reading<'a>,
 ) -> Result<Decoded<'a>, RejectReason> {
     let Json::Text(event) = event else { return Ok(Decoded::Ignored(Ignored::OtherEvent)) };
-    let read: fn(&RoomFields<'a>, &Reading<'a>) -> Result<Change<'a>, RejectReason> = match event {
-        _ if event.is("room-created") => RoomFields::created,
-        _ if event.is("room-updated") => |fields, reading| fields.updated(reading).map(Change::Updated),
-        _ if event.is("room-removed") => |_, _| Ok(Change::Removed),
+    let happened = match event {
+        _ if event.is("room-created") => Happened::Created,
+        _ if event.is("room-updated") => Happened::Updated,
+        _ if event.is("room-removed") => Happened::Removed,
         _ => return Ok(Decoded::Ignored(Ignored::OtherEvent)),
     };
     let room = fields.room(reading)?;
-    Ok(Decoded::Change(RoomChange { room, change: read(fields, reading)? }))
+    let change = match happened {
+        Happened::Created => fields.created(reading)?,
+        Happened::Updated => Change::Updated(fields.updated(reading)?),
+        Happened::Removed => Change::Removed,
+    };
+    Ok(Decoded::Change(RoomChange { room, change }))
+}
+
+/// What happened to a room.
+enum Happened {
+    Created,
+    Updated,
+    Removed,
 }
 
 #[cfg(test)]

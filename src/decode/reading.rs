@@ -5,8 +5,9 @@
 
 use bumpalo::Bump;
 
-use crate::decode::fields::{Fields, present};
+use crate::decode::fields::present;
 use crate::decode::json::{self, Json, Object};
+use crate::decode::name::Name;
 use crate::decode::{Record, RejectReason, Rules};
 
 /// A record, and what it is read with.
@@ -21,17 +22,16 @@ impl<'a> Reading<'a> {
     /// The value; where it is a string, the JSON in it.
     pub(super) fn opened(&self, value: Json<'a>) -> Result<Json<'a>, RejectReason> {
         match value {
-            Json::Text(text) => {
-                json::parse(text.read_as_json(self.memory)).map_err(|_| RejectReason::NotJson)
-            }
+            Json::Text(text) => json::read(text.as_json(), self.memory).map_err(|_| RejectReason::NotJson),
+            Json::Quoted(object) => Ok(Json::Object(object)),
             value => Ok(value),
         }
     }
 
     /// The object that is expected here, if it is there and not null.
-    pub(super) fn object(&self, value: Option<Json<'a>>) -> Result<Option<Object<'a>>, RejectReason> {
+    pub(super) fn object(&self, value: Option<&'a Json<'a>>) -> Result<Option<Object<'a>>, RejectReason> {
         let Some(value) = present(value) else { return Ok(None) };
-        match self.opened(value)? {
+        match self.opened(*value)? {
             Json::Object(object) => Ok(Some(object)),
             Json::Null => Ok(None),
             _ => Err(RejectReason::NotObject),
@@ -41,11 +41,12 @@ impl<'a> Reading<'a> {
     /// Whether an event names another collection under `name` than that of the rooms.
     pub(super) fn is_other_collection(
         &self,
-        of: Option<Json<'a>>,
-        name: fn(&Fields<'a>) -> Option<Json<'a>>,
+        of: Option<&'a Json<'a>>,
+        name: Name,
     ) -> Result<bool, RejectReason> {
-        let collection = self.object(of)?.and_then(|object| present(name(&Fields::of(object))));
-        let is_ours = |collection| matches!(collection, Json::Text(text) if text.is(&self.rules.collection));
+        let collection = self.object(of)?.and_then(|object| present(object.get(name)));
+        let is_ours =
+            |collection: &Json<'_>| matches!(collection, Json::Text(text) if text.is(&self.rules.collection));
         Ok(collection.is_some_and(|collection| !is_ours(collection)))
     }
 }

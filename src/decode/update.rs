@@ -3,8 +3,9 @@
 //! Owns `updatedFields` and `removedFields`. Names may be dotted paths into a
 //! document; only the whole names are read.
 
-use crate::decode::fields::{Fields, RoomFields, present};
+use crate::decode::fields::{RoomFields, present};
 use crate::decode::json::Json;
+use crate::decode::name::Name;
 use crate::decode::{Reading, RejectReason};
 use crate::room::{Change, Update};
 
@@ -25,19 +26,11 @@ struct Removed {
 
 impl<'a> Description<'a> {
     /// Opens a description; without one nothing changed.
-    pub(super) fn open(described: Option<Json<'a>>, reading: &Reading<'a>) -> Result<Self, RejectReason> {
+    pub(super) fn open(described: Option<&'a Json<'a>>, reading: &Reading<'a>) -> Result<Self, RejectReason> {
         let Some(described) = reading.object(described)? else { return Ok(Self::default()) };
-        let (mut updated, mut removed) = (None, None);
-        for (name, value) in described.members() {
-            if name.is("updatedFields") {
-                updated = Some(value);
-            } else if name.is("removedFields") {
-                removed = Some(value);
-            }
-        }
-        let updated =
-            reading.object(updated)?.map_or_else(RoomFields::default, |fields| Fields::of(fields).room);
-        Ok(Self { updated, removed: Removed::of(removed, reading)? })
+        let updated = reading.object(described.get(Name::UpdatedFields))?;
+        let updated = updated.map_or_else(RoomFields::default, RoomFields::of);
+        Ok(Self { updated, removed: Removed::of(described.get(Name::RemovedFields), reading)? })
     }
 
     /// Reads the fields.
@@ -54,16 +47,10 @@ impl<'a> Description<'a> {
 }
 
 impl Removed {
-    fn of<'a>(names: Option<Json<'a>>, reading: &Reading<'a>) -> Result<Self, RejectReason> {
-        let mut removed = Self::default();
-        let Some(names) = present(names) else { return Ok(removed) };
-        let Json::Array(names) = reading.opened(names)? else { return Err(RejectReason::NotObject) };
-        for name in names.elements() {
-            if let Json::Text(name) = name {
-                removed.department |= name.is("departmentId");
-                removed.waiting |= name.is("waitingResponse");
-            }
-        }
-        Ok(removed)
+    fn of<'a>(names: Option<&'a Json<'a>>, reading: &Reading<'a>) -> Result<Self, RejectReason> {
+        let Some(names) = present(names) else { return Ok(Self::default()) };
+        let Json::Array(names) = reading.opened(*names)? else { return Err(RejectReason::NotObject) };
+        let names = names.names();
+        Ok(Self { department: names.has(Name::Department), waiting: names.has(Name::Waiting) })
     }
 }

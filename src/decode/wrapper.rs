@@ -2,21 +2,12 @@
 //! when it writes schemas: `{"schema":…,"payload":…}`.
 
 use crate::decode::json::{Json, Object};
+use crate::decode::name::{Name, Names};
+
+const WRAPPER: Names = Names::none().and(Name::Schema).and(Name::Payload);
 
 /// The payload, if the object is a wrapper; else the object itself.
 pub(super) fn unwrapped(object: Object<'_>) -> Json<'_> {
-    let (mut schema, mut payload) = (false, None);
-    for (name, value) in object.members() {
-        if name.is("payload") {
-            payload = Some(value);
-        } else if name.is("schema") {
-            schema = true;
-        } else {
-            return Json::Object(object);
-        }
-    }
-    match payload {
-        Some(payload) if schema => payload,
-        _ => Json::Object(object),
-    }
+    let payload = if object.names() == WRAPPER { object.get(Name::Payload) } else { None };
+    payload.copied().unwrap_or(Json::Object(object))
 }

@@ -2,18 +2,25 @@
 //!
 //! Owns the grammar. It is JSON's, with what connectors add to it: bare `NaN`,
 //! `Infinity` and `-Infinity`, and escapes of lone surrogates; the last of
-//! duplicate names wins, which readers get by overwriting. Invariant: whatever
-//! [`parse`] lets through has been checked to its last byte, so walking the
-//! members of an object cannot fail. Nothing is allocated for what is not read.
+//! duplicate names wins. Invariant: whatever [`read`] lets through has been checked
+//! to its last byte in one walk, which keeps what stands under the names that the
+//! forms know. Nothing is allocated for the rest of it.
 
+#![allow(
+    clippy::inline_always,
+    reason = "a token is a few instructions; without it a native event takes a quarter longer"
+)]
+
+mod quotes;
+mod run;
 mod scanner;
-
-use std::borrow::Cow;
-use std::fmt::Write as _;
+mod unescape;
+mod walk;
 
 use bumpalo::Bump;
 
-use scanner::Scanner;
+use crate::decode::name::{Name, Names};
+use walk::Walk;
 
 /// The text is not JSON, or nests too deep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +30,7 @@ pub(super) struct NotJson;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LoneSurrogate;
 
-/// A value, unread where it can be.
+/// A value.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Json<'a> {
     Null,
@@ -33,171 +40,139 @@ pub(super) enum Json<'a> {
     /// `NaN`, `Infinity` or `-Infinity`.
     NonFinite,
     Text(Text<'a>),
-    Array(Array<'a>),
+    Array(Array),
     Object(Object<'a>),
+    /// A text that holds an object, where one is expected.
+    Quoted(Object<'a>),
 }
 
-/// A text between its quotes, escapes and all.
+/// A text without its escapes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Text<'a> {
-    raw: &'a str,
-    escaped: bool,
+    text: &'a str,
+    unicode: Unicode,
 }
 
-/// An object's source, from brace to brace.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Object<'a>(&'a str);
+/// Whether a text is Unicode. As wide as a word, so that a value has no padding: to
+/// copy that byte by byte just after it was written stalls a processor, and took a quarter
+/// of the time of a native event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u64)]
+enum Unicode {
+    Whole,
+    /// Half a surrogate pair still stands in it as an escape.
+    Broken,
+}
 
-/// An array's source, from bracket to bracket.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Array<'a>(&'a str);
+/// What was kept of an object: the members whose names are known, last one first.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Object<'a> {
+    last: Option<&'a Member<'a>>,
+    names: Names,
+}
 
-/// Reads a whole text as one value.
-pub(super) fn parse(text: &str) -> Result<Json<'_>, NotJson> {
-    Scanner::new(text).whole()
+#[derive(Debug)]
+struct Member<'a> {
+    name: Name,
+    value: Json<'a>,
+    earlier: Option<&'a Member<'a>>,
+}
+
+/// What was kept of an array: which known names stand in it as texts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Array {
+    names: Names,
+}
+
+/// Reads a whole text as one value. What is kept of it and what has to be unescaped is put
+/// into `memory`.
+pub(super) fn read<'a>(text: &'a str, memory: &'a Bump) -> Result<Json<'a>, NotJson> {
+    Walk::over(text, memory).whole(false)
+}
+
+/// Reads a whole text of which an object is expected, be it in a text of its own.
+pub(super) fn read_object<'a>(text: &'a str, memory: &'a Bump) -> Result<Json<'a>, NotJson> {
+    Walk::over(text, memory).whole(true)
 }
 
 impl<'a> Object<'a> {
-    /// The members in the order of the text.
-    pub(super) fn members(self) -> impl Iterator<Item = (Text<'a>, Json<'a>)> {
-        let mut scanner = Scanner::inside(self.0);
-        let mut first = true;
-        std::iter::from_fn(move || {
-            let member = scanner.member(first, 1).ok().flatten();
-            first = false;
-            member
-        })
+    /// The members that were kept, from the last to the first.
+    fn members(self) -> impl Iterator<Item = &'a Member<'a>> {
+        std::iter::successors(self.last, |member| member.earlier)
+    }
+
+    /// The value under a name, the last one if there are several.
+    #[inline(always)]
+    pub(super) fn get(self, name: Name) -> Option<&'a Json<'a>> {
+        if !self.names.has(name) {
+            return None;
+        }
+        self.members().find(|member| member.name == name).map(|member| &member.value)
+    }
+
+    /// Which names it has.
+    pub(super) fn names(self) -> Names {
+        self.names
     }
 
     /// The value of the only name that the object has, if it is this one.
-    pub(super) fn sole(self, name: &str) -> Option<Json<'a>> {
-        let mut found = None;
-        for (other, value) in self.members() {
-            if !other.is(name) {
-                return None;
-            }
-            found = Some(value);
-        }
-        found
+    pub(super) fn sole(self, name: &str) -> Option<&'a Json<'a>> {
+        let name = Name::of(name.as_bytes()).filter(|&name| self.names == Names::none().and(name))?;
+        self.get(name)
+    }
+
+    /// The same with one more member behind all.
+    fn with(self, name: Name, value: Json<'a>, memory: &'a Bump) -> Self {
+        let member = memory.alloc(Member { name, value, earlier: self.last });
+        Self { last: Some(member), names: self.names.and(name) }
     }
 }
 
-impl<'a> Array<'a> {
-    /// The elements in their order.
-    pub(super) fn elements(self) -> impl Iterator<Item = Json<'a>> {
-        let mut scanner = Scanner::inside(self.0);
-        let mut first = true;
-        std::iter::from_fn(move || {
-            let element = scanner.element(first, 1).ok().flatten();
-            first = false;
-            element
-        })
+impl Array {
+    /// The names that stand in it as texts.
+    pub(super) fn names(self) -> Names {
+        self.names
     }
 }
 
 impl<'a> Text<'a> {
     /// Whether it says this.
     pub(super) fn is(self, expected: &str) -> bool {
-        if self.escaped { self.read().is_ok_and(|text| text == expected) } else { self.raw == expected }
+        self.unicode == Unicode::Whole && self.text == expected
     }
 
     /// What it says.
-    pub(super) fn read(self) -> Result<Cow<'a, str>, LoneSurrogate> {
-        if !self.escaped {
-            return Ok(Cow::Borrowed(self.raw));
+    pub(super) fn read(self) -> Result<&'a str, LoneSurrogate> {
+        match self.unicode {
+            Unicode::Whole => Ok(self.text),
+            Unicode::Broken => Err(LoneSurrogate),
         }
-        let mut read = String::with_capacity(self.raw.len());
-        unescape(self.raw, |part| match part {
-            Part::Literal(text) => {
-                read.push_str(text);
-                Ok(())
-            }
-            Part::Char(char) => {
-                read.push(char);
-                Ok(())
-            }
-            Part::Lone(_) => Err(LoneSurrogate),
-        })?;
-        Ok(Cow::Owned(read))
     }
 
     /// What it says, as JSON of its own: half a surrogate pair stays an escape,
-    /// for in there it may stand in a field that nobody reads. What has to be
-    /// unescaped is put into `memory`.
-    pub(super) fn read_as_json(self, memory: &'a Bump) -> &'a str {
-        if !self.escaped {
-            return self.raw;
-        }
-        let mut read = bumpalo::collections::String::with_capacity_in(self.raw.len(), memory);
-        let written = unescape(self.raw, |part| {
-            match part {
-                Part::Literal(text) => read.push_str(text),
-                Part::Char(char) => read.push(char),
-                Part::Lone(unit) => {
-                    // Writing to memory does not fail.
-                    let _ = write!(read, "\\u{unit:04x}");
-                }
-            }
-            Ok::<(), std::convert::Infallible>(())
-        });
-        match written {
-            Ok(()) => read.into_bump_str(),
-        }
+    /// for in there it may stand in a field that nobody reads.
+    pub(super) fn as_json(self) -> &'a str {
+        self.text
+    }
+
+    /// The known name that it says, if any.
+    fn name(self) -> Option<Name> {
+        Name::of(self.read().ok()?.as_bytes())
     }
 }
 
-/// One piece of a text with escapes.
-enum Part<'a> {
-    Literal(&'a str),
-    Char(char),
-    Lone(u16),
-}
-
-/// Takes a text apart whose escapes have been checked.
-fn unescape<'a, E>(raw: &'a str, mut each: impl FnMut(Part<'a>) -> Result<(), E>) -> Result<(), E> {
-    let mut rest = raw;
-    while let Some(at) = rest.find('\\') {
-        each(Part::Literal(&rest[..at]))?;
-        let escape = rest.as_bytes()[at + 1];
-        rest = &rest[at + 2..];
-        let char = match escape {
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            b'u' => {
-                let (part, length) = unicode_escape(rest);
-                each(part)?;
-                rest = &rest[length..];
-                continue;
-            }
-            other => char::from(other),
-        };
-        each(Part::Char(char))?;
-    }
-    each(Part::Literal(rest))
-}
-
-/// What the digits behind a `\u` say, with the other half of a pair if there is
-/// one; and how many bytes that took.
-fn unicode_escape(rest: &str) -> (Part<'static>, usize) {
-    let unit_at = |at: usize| rest.get(at..at + 4).and_then(|hex| u16::from_str_radix(hex, 16).ok());
-    let first = unit_at(0).unwrap_or_default();
-    let second = if rest.get(4..6) == Some("\\u") { unit_at(6) } else { None };
-    if let Some(Ok(char)) = char::decode_utf16([first]).next() {
-        return (Part::Char(char), 4);
-    }
-    match second.and_then(|second| char::decode_utf16([first, second]).next()) {
-        Some(Ok(char)) => (Part::Char(char), 10),
-        _ => (Part::Lone(first), 4),
-    }
+/// Reads a text with memory of its own.
+#[cfg(test)]
+pub(super) fn parse(text: &str) -> Result<Json<'_>, NotJson> {
+    read(text, Box::leak(Box::default()))
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    #[cfg(feature = "service")]
+    use crate::decode::name::ALL;
     use proptest::prelude::*;
 
     #[track_caller]
@@ -286,6 +261,78 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_and_what_is_passed_over_nest_as_deep() {
+        for depth in [127, 128, 129] {
+            for name in ["after", "x"] {
+                let open = format!(r#"{{"{name}":"#);
+                let objects = format!("{}1{}", open.repeat(depth), "}".repeat(depth));
+                let arrays = format!("{open}{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
+                for text in [objects, arrays] {
+                    assert_eq!(parse(&text).is_ok(), depth <= 128, "{depth} {name}");
+                    let quoted = format!(r#"{{"after":"{}"}}"#, text.replace('"', "\\\""));
+                    let Ok(Json::Object(object)) = parse(&quoted) else { panic!("no object: {quoted}") };
+                    let is_read = matches!(object.get(Name::After), Some(Json::Quoted(_)));
+                    assert_eq!(is_read, depth <= 128, "{depth} {name} in a text");
+                }
+            }
+        }
+    }
+
+    /// Whether the text that holds `inside` is read in passing; and it is read as it would
+    /// be without its escapes, if at all.
+    #[track_caller]
+    fn is_read_in_passing(inside: &str) -> bool {
+        let text = format!("\"{inside}\"");
+        let (memory, unread) = (Bump::new(), parse(&text));
+        match (read_object(&text, &memory), unread) {
+            (Ok(Json::Quoted(found)), Ok(Json::Text(unread))) => {
+                let Ok(Json::Object(expected)) = parse(unread.as_json()) else { panic!("no object: {text}") };
+                assert_eq!(format!("{found:?}"), format!("{expected:?}"), "{text}");
+                true
+            }
+            (Ok(Json::Text(text)), Ok(Json::Text(unread))) => {
+                assert_eq!(text.as_json(), unread.as_json());
+                false
+            }
+            (found, expected) => {
+                assert!(found.is_err() && expected.is_err(), "{text}: {found:?} {expected:?}");
+                false
+            }
+        }
+    }
+
+    #[test]
+    fn an_object_in_a_text_is_read_in_passing_where_its_escapes_are_usual() {
+        for inside in [
+            "{}",
+            r#"{\"_id\": \"é\", \"t\" :[{ },[ ],1.5e7,NaN], \"x\":{\"_id\":null}} "#,
+            r#"{\"x\":\"\\\"q\\\" \\\\ \\/ \\b\\f\\n\\r\\t \\ud83d\\ude00 \\ud83d\",\"_id\":\"r\"}"#,
+        ] {
+            assert!(is_read_in_passing(inside), "{inside}");
+        }
+        for inside in [
+            "",
+            "null",
+            " {}",
+            "{",
+            "{}{}",
+            r#"{\"_id\":\"\\n\"}"#,
+            r#"{\"\\u005fid\":1}"#,
+            r#"{\u0022_id\":1}"#,
+            r"{\n}",
+            "{\n}",
+            r#"{\"x\":\"\n\"}"#,
+            r#"{\"x\":\"\\"}"#,
+            r#"{\"x\":\"\\x\"}"#,
+            r#"{\"x\":\"\\\x\"}"#,
+            r#"{\"x\":\"\\u12g4\"}"#,
+            r#"{"x":1}"#,
+        ] {
+            assert!(!is_read_in_passing(inside), "{inside}");
+        }
+    }
+
+    #[test]
     fn escapes_are_read() {
         reads(r#""plain é""#, Ok("plain é"));
         reads(r#""\"\\\/\b\f\n\r\t""#, Ok("\"\\/\u{8}\u{c}\n\r\t"));
@@ -301,7 +348,7 @@ mod tests {
         let Ok(Json::Text(text)) = parse(r#""{\"a\":\"\ud800\",\"b\":\"\\ud800\"}""#) else {
             panic!("no text")
         };
-        assert_eq!(text.read_as_json(&Bump::new()), r#"{"a":"\ud800","b":"\ud800"}"#);
+        assert_eq!(text.as_json(), r#"{"a":"\ud800","b":"\ud800"}"#);
     }
 
     #[test]
@@ -311,8 +358,73 @@ mod tests {
         assert!(object.sole("id").is_none());
     }
 
+    /// Any JSON, with names that are known and others.
+    #[cfg(feature = "service")]
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        let name = prop_oneof![
+            proptest::sample::select(ALL).prop_map(|(_, name)| name.to_owned()),
+            any::<String>(),
+            r#"["\\\\/\\n\t\u{7f}é😀]{0,9}"#,
+        ];
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            any::<i32>().prop_map(|number| (f64::from(number) / 64.0).into()),
+            name.clone().prop_map(Into::into),
+        ];
+        leaf.prop_recursive(4, 40, 6, move |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
+                proptest::collection::vec((name.clone(), inner), 0..6)
+                    .prop_map(|members| members.into_iter().collect()),
+            ]
+        })
+    }
+
+    /// Whether all that was kept of a value is as `serde_json` has it, and nothing is missing.
+    #[cfg(feature = "service")]
+    fn is_kept(found: &Json<'_>, expected: &serde_json::Value) -> bool {
+        use serde_json::Value;
+        match (found, expected) {
+            (Json::Null, Value::Null) => true,
+            (Json::Bool(found), Value::Bool(expected)) => found == expected,
+            (Json::Number(found), Value::Number(expected)) => *found == expected.to_string(),
+            (Json::Text(found), Value::String(expected)) => found.read() == Ok(expected),
+            (Json::Quoted(found), Value::String(text)) => {
+                serde_json::from_str(text).is_ok_and(|expected| is_kept(&Json::Object(*found), &expected))
+            }
+            (Json::Array(found), Value::Array(expected)) => {
+                let names = expected.iter().map(|value| Name::of(value.as_str().unwrap_or("x").as_bytes()));
+                found.names == names.fold(Names::default(), Names::and_maybe)
+            }
+            (Json::Object(found), Value::Object(expected)) => {
+                let names = expected.keys().map(|name| Name::of(name.as_bytes()));
+                found.names == names.fold(Names::default(), Names::and_maybe)
+                    && expected.iter().all(|(name, value)| match Name::of(name.as_bytes()) {
+                        Some(name) => found.get(name).is_some_and(|found| is_kept(found, value)),
+                        None => true,
+                    })
+            }
+            _ => false,
+        }
+    }
+
     #[cfg(feature = "service")]
     proptest! {
+        #[test]
+        fn every_value_is_kept_as_serde_json_reads_it(json in any_json(), blanks in any::<bool>()) {
+            let written = if blanks { serde_json::to_string_pretty(&json) } else { serde_json::to_string(&json) };
+            let written = written.unwrap();
+            let found = parse(&written).unwrap();
+            prop_assert!(is_kept(&found, &json), "{found:?}");
+            is_read_in_passing(serde_json::to_string(&written).unwrap().trim_matches('"'));
+            let envelope = serde_json::json!({ "after": written }).to_string();
+            let Json::Object(envelope) = parse(&envelope).unwrap() else { panic!("no object") };
+            let quoted = Json::Object(envelope);
+            prop_assert!(is_kept(&quoted, &serde_json::json!({ "after": written })), "{quoted:?}");
+        }
+
         /// serde_json is the second opinion wherever JSON is strict.
         #[test]
         fn strict_json_is_told_from_other_text_as_serde_json_does(
@@ -335,6 +447,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_read_in_passing_is_read_as_without_its_escapes(
+            inside in r#"\{([ \{\}\[\]:,1n\\]|\\\\"|\\\\"_id\\\\"|\\\\"x\\\\":|\\[\\"nu]|\\\\\\[\\"n]|\\u00[25]c|null){0,12}\}?"#,
+        ) {
+            is_read_in_passing(&inside);
+        }
+
         #[test]
         fn no_text_makes_the_reader_panic(text in any::<String>()) {
             if let Ok(Json::Object(object)) = parse(&text) {

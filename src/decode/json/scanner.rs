@@ -1,178 +1,182 @@
-//! The grammar itself: from one byte to the next.
+//! The grammar's tokens: from one to the next.
 //!
-//! Invariant: the place in the text only moves forward, and what it has passed
-//! is JSON with the tolerances of the module above.
+//! Invariant: what is ahead only gets shorter, and what was passed is JSON with the
+//! tolerances of the module above.
 
-use super::{Array, Json, NotJson, Object, Text};
+use std::marker::PhantomData;
 
-/// How deep arrays and objects may nest.
-const MAX_DEPTH: usize = 128;
+use super::quotes::{Quotes, Split};
+use super::{NotJson, run};
 
 /// A place in a text.
-pub(super) struct Scanner<'a> {
+pub(super) struct Scanner<'a, Q> {
     text: &'a str,
-    at: usize,
+    /// The bytes from the place on.
+    ahead: &'a [u8],
+    quotes: PhantomData<Q>,
 }
 
-impl<'a> Scanner<'a> {
-    /// Before a text.
-    pub(super) fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+/// A value that holds no others and is no text.
+pub(super) enum Scalar {
+    Null,
+    Bool(bool),
+    /// So many bytes long.
+    Number(usize),
+    /// `NaN`, `Infinity` or `-Infinity`.
+    NonFinite,
+}
+
+impl<'a, Q: Quotes> Scanner<'a, Q> {
+    pub(super) fn over(text: &'a str) -> Self {
+        Self { text, ahead: text.as_bytes(), quotes: PhantomData }
     }
 
-    /// Behind the opening brace or bracket of an object or array.
-    pub(super) fn inside(whole: &'a str) -> Self {
-        Self { text: whole, at: 1 }
+    /// At the same place with other quotes.
+    pub(super) fn within<P: Quotes>(&self) -> Scanner<'a, P> {
+        Scanner { text: self.text, ahead: self.ahead, quotes: PhantomData }
     }
 
-    /// The one value that the text is.
-    pub(super) fn whole(mut self) -> Result<Json<'a>, NotJson> {
-        let value = self.value(0)?;
-        self.skip_blanks();
-        if self.at == self.text.len() { Ok(value) } else { Err(NotJson) }
+    /// Goes to where another scanner of the text is.
+    pub(super) fn follow<P: Quotes>(&mut self, other: &Scanner<'a, P>) {
+        self.ahead = other.ahead;
     }
 
-    fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+    pub(super) fn is_at_end(&self) -> bool {
+        self.ahead.is_empty()
     }
 
-    fn skip_blanks(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
-            self.at += 1;
+    #[inline(always)]
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.ahead.first().copied()
+    }
+
+    #[inline(always)]
+    pub(super) fn skip_blanks(&mut self) {
+        while let [byte, ahead @ ..] = self.ahead
+            && Q::is_blank(*byte)
+        {
+            self.ahead = ahead;
         }
     }
 
-    fn take(&mut self, wanted: u8) -> bool {
-        let found = self.peek() == Some(wanted);
-        self.at += usize::from(found);
-        found
+    /// Passes this byte, if it comes next.
+    #[inline(always)]
+    pub(super) fn take(&mut self, wanted: u8) -> bool {
+        match self.ahead {
+            [byte, ahead @ ..] if *byte == wanted => {
+                self.ahead = ahead;
+                true
+            }
+            _ => false,
+        }
     }
 
-    fn expect(&mut self, wanted: u8) -> Result<(), NotJson> {
+    /// Passes this byte and the blanks before it.
+    #[inline(always)]
+    pub(super) fn expect(&mut self, wanted: u8) -> Result<(), NotJson> {
+        if self.take(wanted) {
+            return Ok(());
+        }
+        self.skip_blanks();
         if self.take(wanted) { Ok(()) } else { Err(NotJson) }
     }
 
-    fn word(&mut self, word: &str, value: Json<'a>) -> Result<Json<'a>, NotJson> {
-        if self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
-            self.at += word.len();
-            Ok(value)
-        } else {
-            Err(NotJson)
+    /// Passes a comma, or the end of what it separates: then it says so.
+    #[inline(always)]
+    pub(super) fn is_last(&mut self, end: u8) -> Result<bool, NotJson> {
+        if self.take(b',') {
+            return Ok(false);
+        }
+        self.skip_blanks();
+        if self.take(end) {
+            return Ok(true);
+        }
+        if self.take(b',') { Ok(false) } else { Err(NotJson) }
+    }
+
+    /// Passes the mark at which a text begins, if one begins here.
+    #[inline(always)]
+    pub(super) fn opens_text(&mut self) -> bool {
+        match self.ahead.strip_prefix(Q::MARK) {
+            Some(ahead) => {
+                self.ahead = ahead;
+                true
+            }
+            None => false,
         }
     }
 
-    /// The value that begins here, inside `depth` arrays and objects.
-    fn value(&mut self, depth: usize) -> Result<Json<'a>, NotJson> {
+    /// The same behind blanks, where nothing else may begin.
+    #[inline(always)]
+    pub(super) fn expect_text(&mut self) -> Result<(), NotJson> {
+        if self.opens_text() {
+            return Ok(());
+        }
         self.skip_blanks();
-        match self.peek().ok_or(NotJson)? {
-            b'"' => self.text().map(Json::Text),
-            b'{' => self.object(depth + 1),
-            b'[' => self.array(depth + 1),
-            b't' => self.word("true", Json::Bool(true)),
-            b'f' => self.word("false", Json::Bool(false)),
-            b'n' => self.word("null", Json::Null),
-            b'N' => self.word("NaN", Json::NonFinite),
-            b'I' => self.word("Infinity", Json::NonFinite),
+        if self.opens_text() { Ok(()) } else { Err(NotJson) }
+    }
+
+    /// Passes the text whose inside begins here; says what stood there and whether it has
+    /// escapes.
+    #[inline(always)]
+    pub(super) fn text(&mut self) -> Result<(&'a str, bool), NotJson> {
+        let Split { length, escaped, behind } = Q::split(self.ahead)?;
+        let text = self.ahead_as_text(length);
+        self.ahead = behind;
+        Ok((text, escaped))
+    }
+
+    /// The same as bytes.
+    #[inline(always)]
+    pub(super) fn text_bytes(&mut self) -> Result<(&'a [u8], bool), NotJson> {
+        let Split { length, escaped, behind } = Q::split(self.ahead)?;
+        let bytes = &self.ahead[..length];
+        self.ahead = behind;
+        Ok((bytes, escaped))
+    }
+
+    /// So many bytes of what is ahead, of which a number or a text consists.
+    #[inline(always)]
+    fn ahead_as_text(&self, length: usize) -> &'a str {
+        let start = self.text.len() - self.ahead.len();
+        &self.text[start..start + length]
+    }
+
+    #[inline(always)]
+    pub(super) fn scalar(&mut self) -> Result<Scalar, NotJson> {
+        match self.peek() {
+            Some(b't') => self.word(b"true", Scalar::Bool(true)),
+            Some(b'f') => self.word(b"false", Scalar::Bool(false)),
+            Some(b'n') => self.word(b"null", Scalar::Null),
+            Some(b'N') => self.word(b"NaN", Scalar::NonFinite),
+            Some(b'I') => self.word(b"Infinity", Scalar::NonFinite),
             _ => self.number(),
         }
     }
 
-    fn object(&mut self, depth: usize) -> Result<Json<'a>, NotJson> {
-        let start = self.at;
-        self.at += 1;
-        if depth > MAX_DEPTH {
-            return Err(NotJson);
-        }
-        let mut first = true;
-        while self.member(first, depth)?.is_some() {
-            first = false;
-        }
-        Ok(Json::Object(Object(&self.text[start..self.at])))
+    #[inline(always)]
+    fn word(&mut self, word: &[u8], scalar: Scalar) -> Result<Scalar, NotJson> {
+        self.ahead = self.ahead.strip_prefix(word).ok_or(NotJson)?;
+        Ok(scalar)
     }
 
-    /// The next member of an object, or none behind the closing brace.
-    pub(super) fn member(
-        &mut self,
-        first: bool,
-        depth: usize,
-    ) -> Result<Option<(Text<'a>, Json<'a>)>, NotJson> {
-        self.skip_blanks();
-        if self.take(b'}') {
-            return Ok(None);
-        }
-        if !first {
-            self.expect(b',')?;
-            self.skip_blanks();
-        }
-        let name = self.text()?;
-        self.skip_blanks();
-        self.expect(b':')?;
-        Ok(Some((name, self.value(depth)?)))
-    }
-
-    fn array(&mut self, depth: usize) -> Result<Json<'a>, NotJson> {
-        let start = self.at;
-        self.at += 1;
-        if depth > MAX_DEPTH {
-            return Err(NotJson);
-        }
-        let mut first = true;
-        while self.element(first, depth)?.is_some() {
-            first = false;
-        }
-        Ok(Json::Array(Array(&self.text[start..self.at])))
-    }
-
-    /// The next element of an array, or none behind the closing bracket.
-    pub(super) fn element(&mut self, first: bool, depth: usize) -> Result<Option<Json<'a>>, NotJson> {
-        self.skip_blanks();
-        if self.take(b']') {
-            return Ok(None);
-        }
-        if !first {
-            self.expect(b',')?;
-        }
-        self.value(depth).map(Some)
-    }
-
-    fn text(&mut self) -> Result<Text<'a>, NotJson> {
-        self.expect(b'"')?;
-        let start = self.at;
-        let mut escaped = false;
-        loop {
-            match self.peek().ok_or(NotJson)? {
-                b'"' => break,
-                b'\\' => {
-                    escaped = true;
-                    self.escape()?;
-                }
-                0..0x20 => return Err(NotJson),
-                _ => self.at += 1,
-            }
-        }
-        let raw = &self.text[start..self.at];
-        self.at += 1;
-        Ok(Text { raw, escaped })
-    }
-
-    fn escape(&mut self) -> Result<(), NotJson> {
-        let bytes = &self.text.as_bytes()[self.at + 1..];
-        self.at += match bytes.first().ok_or(NotJson)? {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 2,
-            b'u' if bytes.get(1..5).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) => 6,
-            _ => return Err(NotJson),
-        };
-        Ok(())
-    }
-
-    fn number(&mut self) -> Result<Json<'a>, NotJson> {
-        let start = self.at;
+    #[inline(always)]
+    fn number(&mut self) -> Result<Scalar, NotJson> {
+        let length = self.ahead.len();
         if self.take(b'-') && self.peek() == Some(b'I') {
-            return self.word("Infinity", Json::NonFinite);
+            return self.word(b"Infinity", Scalar::NonFinite);
         }
         if !self.take(b'0') {
             self.digits()?;
         }
+        if matches!(self.peek(), Some(b'.' | b'e' | b'E')) {
+            self.fraction()?;
+        }
+        Ok(Scalar::Number(length - self.ahead.len()))
+    }
+
+    #[inline(never)]
+    fn fraction(&mut self) -> Result<(), NotJson> {
         if self.take(b'.') {
             self.digits()?;
         }
@@ -180,14 +184,26 @@ impl<'a> Scanner<'a> {
             let _signed = self.take(b'+') || self.take(b'-');
             self.digits()?;
         }
-        Ok(Json::Number(&self.text[start..self.at]))
+        Ok(())
     }
 
+    #[inline(always)]
     fn digits(&mut self) -> Result<(), NotJson> {
-        let start = self.at;
-        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
-        }
-        if self.at > start { Ok(()) } else { Err(NotJson) }
+        let count = run::digits(self.ahead);
+        self.ahead = &self.ahead[count..];
+        if count > 0 { Ok(()) } else { Err(NotJson) }
+    }
+
+    /// What was just passed, so many bytes long.
+    #[inline(always)]
+    pub(super) fn passed(&self, length: usize) -> &'a str {
+        let end = self.text.len() - self.ahead.len();
+        &self.text[end - length..end]
+    }
+
+    /// Passes a byte that was seen here.
+    #[inline(always)]
+    pub(super) fn pass(&mut self) {
+        self.ahead = self.ahead.get(1..).unwrap_or_default();
     }
 }
