@@ -6,6 +6,7 @@
 //! unknown path or method is refused before anything else of a request is read.
 
 mod amount_of_chats;
+mod body;
 mod cors;
 mod credentials;
 mod health;
