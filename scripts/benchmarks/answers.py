@@ -4,7 +4,7 @@ ranges. Some of the answers are compared room by room, before any time is taken.
 import subprocess
 import sys
 
-from .figures import Figure, Goal, Row, Table, demand, judged
+from .figures import Figure, Goal, Table, demand, judged
 from .rig import REPOSITORY, Program, cache
 
 TITLE = "Answers in the process"
@@ -57,8 +57,8 @@ def table(version, sizes, waits, theirs):
     (p50, p99), small, large = figure[MIDDLE], figure[SMALL], figure[LARGE]
     times = duckdb.over(p50)
     rows = [
-        Row(f"{sizes[MIDDLE]} rooms, p50", p50, duckdb, p50, "at most 12 µs", Goal("", at_most=12e-6).verdict(p50)),
-        Row("the same, p99", p99, "–", p99, "at most 30 µs", Goal("", at_most=30e-6).verdict(p99)),
+        judged(f"{sizes[MIDDLE]} rooms, p50", p50, duckdb, p50, Goal("at most 12 µs", at_most=12e-6)),
+        judged("the same, p99", p99, "–", p99, Goal("at most 30 µs", at_most=30e-6)),
         judged("how many times as fast, p50", p50, duckdb, times, Goal("at least 500 ×", 500)),
         judged(
             f"{sizes[LARGE]} rooms beside itself at {sizes[SMALL]}, p50", large[0], small[0], large[0].over(small[0]),

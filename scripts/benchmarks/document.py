@@ -35,7 +35,7 @@ def versions():
     return f"roomtally {commit}{changed}, Rust {rust}, Apache Kafka {kafka}, rdkafka-sys {client}"
 
 
-def block(name, command, lines, rounds):
+def block(command, lines, rounds):
     """A section as it stands in the document."""
     day = time.strftime("%Y-%m-%d", time.gmtime())
     caption = f"{machine()}. {versions()}. Median (worst to best) of {rounds} rounds, {day}."

@@ -87,8 +87,8 @@ class Row(NamedTuple):
 
 
 def judged(what, ours, theirs, result, goal):
-    """A row whose result is held against its goal."""
-    return Row(what, ours, theirs, result, goal.text, goal.verdict(result))
+    """A row whose result is held against its goal; a result that is ours itself is not told twice."""
+    return Row(what, ours, theirs, "–" if result is ours else result, goal.text, goal.verdict(result))
 
 
 class Table(NamedTuple):

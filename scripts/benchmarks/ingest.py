@@ -7,9 +7,11 @@ from .service import Service
 
 TITLE = "Reading a topic"
 HALF, AIM = Goal("at least 0.5 ×", 0.5), Goal("at least 0.5 ×, aim 0.7 ×", 0.5)
-# What, records, rooms a record, how the topic is made, goal.
+# Other sections go on with it.
+SHARED = "native"
+# Topic, what, records, rooms a record, how the topic is made, goal.
 TOPICS = (
-    ("native", "native events", 10_000_000, 1, {}, AIM),
+    (SHARED, "native events", 10_000_000, 1, {}, AIM),
     ("native-4-zstd", "the same, four partitions, zstd", 10_000_000, 1, {"partitions": 4, "compression": "zstd"}, HALF),
     ("envelopes", "change-capture envelopes", 2_000_000, 2, {"form": "envelope"}, AIM),
 )
@@ -31,6 +33,8 @@ def measure(rig, topic, what, records, per_room, how, goal):
         ours.append(records / serve(rig, topic, records // per_room))
         bare.append(records / read(rig, topic, records))
         defaults.append(records / read(rig, topic, records, "--client-defaults"))
+    if topic != SHARED:
+        rig.forget(topic)
     ours, bare, defaults = (Figure(values, "/s") for values in (ours, bare, defaults))
     return [
         judged(f"{what}, {records} records", ours, bare, ours.over(bare), goal),

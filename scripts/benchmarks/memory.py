@@ -18,6 +18,7 @@ def run(rig):
     for _ in rig.each_round():
         for topic, rooms in topics:
             sizes[rooms].append(resident(rig, topic, rooms))
+    rig.forget("large")
     rooms = [(more - less) / (large - small) for less, more in zip(sizes[small], sizes[large])]
     figure = Figure(rooms, "bytes", more_is_better=False)
     mebibytes = [Figure([size / 2**20 for size in found], "MiB", more_is_better=False) for found in sizes.values()]

@@ -41,6 +41,7 @@ def run(rig):
                 busy.append(questions.end())
     service.has_rooms(rooms)
     service.end()
+    rig.forget(topic)
     return table(idle, busy, Figure(asked, "/s"), Figure(unasked, "/s"), rig.of(EACH))
 
 

@@ -29,6 +29,7 @@ class Program:
 
     def __init__(self, rig, name, command, **how):
         self.name = name
+        self.was_ended = False
         self.log = rig.work / f"{name}-{len(rig.programs)}.log"
         with open(self.log, "wb") as log:
             self.begun = time.monotonic()
@@ -67,6 +68,7 @@ class Program:
 
     def end(self, number=signal.SIGKILL):
         if self.process.poll() is None:
+            self.was_ended = True
             self.process.send_signal(number)
             if number != signal.SIGKILL:
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -166,6 +168,16 @@ class Rig:
         for option, value in how.items():
             options += [f"--{option}"] if value is True else [f"--{option}", value]
         self.say("  " + self.run("make_topic", *options).strip())
+
+    def forget(self, name):
+        """Gives back the disk of a topic that no other section reads."""
+        del self.topics[name]
+        self.kafka("topic", "delete", name, "--port", str(self.port))
+
+    def fallen(self):
+        """Which programs have ended badly and by themselves."""
+        ended = [(program.name, program.process.poll()) for program in self.programs if not program.was_ended]
+        return ", ".join(f"{name} with status {status}" for name, status in ended if status)
 
     def end(self):
         for program in reversed(self.programs):

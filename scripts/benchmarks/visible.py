@@ -24,11 +24,13 @@ def run(rig):
         demand(rig.is_short or rate >= RATE * RATE_MIN, f"this machine produces only {rate:.0f} events a second")
     service.has_rooms(first)
     service.end()
+    rig.forget(topic)
     rate = Figure([one["records"] / one["seconds"] for one in found], "/s")
     wait = lambda name: Figure([one[name] for one in found], "s", more_is_better=False)
+    p50, p99 = wait("p50"), wait("p99")
     rows = [
-        judged("p50", wait("p50"), "–", wait("p50"), Goal("at most 5 ms", at_most=5e-3)),
-        judged("p99", wait("p99"), "–", wait("p99"), Goal("at most 20 ms", at_most=20e-3)),
+        judged("p50", p50, "–", p50, Goal("at most 5 ms", at_most=5e-3)),
+        judged("p99", p99, "–", p99, Goal("at most 20 ms", at_most=20e-3)),
     ]
     notes = [f"{rate} events, acks=all, linger.ms=1; {samples} sampled events a round, asked for over HTTP. Longest: {wait('max')}."]
     return Table("–", rows, notes)
