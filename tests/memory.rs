@@ -21,10 +21,13 @@ const PART: usize = 16 * 1024;
 
 /// Records lie in pages of so many.
 const PAGE_RECORDS: f64 = 65_536.0;
+/// So many rooms of an hour stand together; those above stand by eighths of the hour.
+const MIXED: f64 = 512.0;
+const BLOCK: f64 = 32.0;
 
 const HOUR_MS: i64 = 3_600_000;
-const DAY_HOURS: f64 = 24.0;
-const SPAN_HOURS: f64 = 32.0 * DAY_HOURS;
+/// The hours of every level of sums: an hour, 6 of them, a day, 8, 64 and 512 days.
+const LEVELS: [f64; 6] = [1.0, 6.0, 24.0, 192.0, 1_536.0, 12_288.0];
 const YEAR_HOURS: u32 = 365 * 24;
 
 /// A deployment, as far as its memory depends on it.
@@ -45,34 +48,39 @@ impl Shape {
     /// What is needed for all that counts, in bytes.
     fn formula(self) -> f64 {
         let [rooms, departments, hours] = [self.rooms, self.departments, self.hours].map(f64::from);
-        // Hours, days and spans of 32 days that have a room.
-        let [with_hours, with_days, with_spans] = [1.0, DAY_HOURS, SPAN_HOURS].map(|length| {
-            let there = (hours / length).ceil();
-            there * some(rooms / there)
+        // How many of each level have a room.
+        let there = LEVELS.map(|length| {
+            let all = (hours / length).ceil();
+            all * some(rooms / all)
         });
-        let blocks = with_hours * blocks(rooms / with_hours);
-        let records = (blocks * 64.0 / PAGE_RECORDS).ceil() * PAGE_RECORDS * 24.125;
+        let [with_hours, _, with_days, ..] = there;
+        let an_hour = rooms / with_hours;
+        let blocks = with_hours * blocks_of_an_hour(an_hour);
+        let records = (blocks * BLOCK / PAGE_RECORDS).ceil() * PAGE_RECORDS * 24.5;
         let index = 8.2 * rooms + 250_000.0;
-        let buckets = 120.0 * with_hours + 300.0 * with_days;
-        let sums: f64 = [with_hours, with_days, with_spans]
-            .map(|there| there * sums(departments, rooms / there))
-            .iter()
-            .sum();
+        let lists = if an_hour > MIXED { 510.0 } else { 110.0 };
+        let buckets = lists * with_hours + 410.0 * with_days;
+        let sums: f64 = there.map(|there| there * sums(departments, rooms / there)).iter().sum();
         let long = if self.long_id == 0 { 0.0 } else { (16.0 + self.long_id as f64) * rooms };
-        let names = (95.0 + DEPARTMENT_LETTERS as f64) * departments;
+        let names = (110.0 + DEPARTMENT_LETTERS as f64) * departments;
         records + index + buckets + sums + long + names
     }
 }
 
-/// Records of whole blocks of 64 that an hour takes: for each the chance that there are more
-/// rooms than in those before it, where hours have so many on average.
+/// The blocks of an hour that has so many rooms.
+fn blocks_of_an_hour(rooms: f64) -> f64 {
+    if rooms <= MIXED { blocks(rooms) } else { MIXED / BLOCK + 8.0 * blocks((rooms - MIXED) / 8.0) }
+}
+
+/// Whole blocks that so many rooms on average take: for each the chance that there are more
+/// rooms than in those before it.
 fn blocks(average: f64) -> f64 {
     let is_reached = |full: f64| 1.0 / (1.0 + (-1.7 * (average - full - 0.5) / average.sqrt()).exp());
     let mut blocks = 1.0;
-    let mut full = 64.0;
+    let mut full = BLOCK;
     while full < 2.0 * average + 1_000.0 {
         blocks += is_reached(full);
-        full += 64.0;
+        full += BLOCK;
     }
     blocks
 }
@@ -83,10 +91,22 @@ fn some(average: f64) -> f64 {
 }
 
 /// The sums of a bucket that has so many rooms: of those departments that have one of them,
-/// or of all where most have.
+/// or of all where an eighth of them have one, as wide as the largest sum.
 fn sums(departments: f64, rooms: f64) -> f64 {
-    let with_rooms = departments * some(rooms / departments);
-    if 2.0 * with_rooms >= departments { 8.0 * departments } else { 17.0 * with_rooms + 20.0 }
+    let average = rooms / departments;
+    let with_rooms = departments * some(average);
+    if 8.0 * with_rooms < departments {
+        return 17.0 * with_rooms + 20.0;
+    }
+    let largest = average + 3.0 * average.sqrt();
+    departments
+        * if largest < 256.0 {
+            2.0
+        } else if largest < 65_536.0 {
+            4.0
+        } else {
+            8.0
+        }
 }
 
 /// Evenly scattered numbers, the same in every run (Steele's `SplitMix`).
@@ -161,6 +181,14 @@ const PLAIN: Shape = Shape { rooms: 200_000, departments: 1_000, hours: YEAR_HOU
 fn rooms_of_a_day_take_what_the_formula_says() {
     for departments in [10, 1_000] {
         check(Shape { departments, hours: 24, ..PLAIN }, counted);
+    }
+}
+
+#[test]
+fn hours_of_more_than_512_rooms_take_what_the_formula_says() {
+    for hours in [500, 320, 200] {
+        check(Shape { hours, ..PLAIN }, counted);
+        check(Shape { departments: 10, hours, ..PLAIN }, loaded);
     }
 }
 
