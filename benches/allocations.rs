@@ -12,12 +12,15 @@
 
 #[path = "../tests/allocator/mod.rs"]
 mod allocator;
+#[path = "../tests/quiet/mod.rs"]
+mod quiet;
 #[path = "../tests/steady/mod.rs"]
 mod steady;
 
 use allocator::Memory;
+use quiet::{EVER, QUIET_HOUR};
 use roomtally::room::Timestamp;
-use roomtally::tally::Question;
+use roomtally::tally::{Question, TallyReader};
 use steady::{Form, Steady, Walk};
 
 const BATCH: u64 = 1_000;
@@ -36,10 +39,12 @@ fn main() {
                 report(&mut steady, form, walk, rooms_a_year, rooms / BATCH);
             }
             if form == Form::Native && rooms_a_year == 1_000_000 {
-                answers(&steady);
+                answer(steady.reader(), EVER, None);
+                answer(steady.reader(), EVER, Some("department-000500"));
             }
         }
     }
+    answer(&quiet::counts(100_000, 11), QUIET_HOUR, None);
 }
 
 fn report(steady: &mut Steady, form: Form, walk: Walk, rooms_a_year: i64, batches: u64) {
@@ -54,11 +59,10 @@ fn report(steady: &mut Steady, form: Form, walk: Walk, rooms_a_year: i64, batche
     println!("| {form} | {walk:?} | {rooms_a_year} | {a_record:.4} | {a_batch:.1} | {bytes:.1} |");
 }
 
-fn answers(steady: &Steady) {
-    for department in [None, Some("department-000500")] {
-        let (from, to) = (Timestamp::MIN, Timestamp::MAX);
-        let question = Question { from, to, answered: None, department };
-        let (answer, Memory { pieces, peak, .. }) = allocator::of(|| steady.reader().count(&question));
-        eprintln!("an answer of {} rows: {pieces} pieces, at most {peak} bytes at once", answer.len());
-    }
+/// What a question takes, from its thread's second one on.
+fn answer(reader: &TallyReader, (from, to): (Timestamp, Timestamp), department: Option<&str>) {
+    let question = Question { from, to, answered: None, department };
+    drop(reader.count(&question));
+    let (answer, Memory { pieces, peak, .. }) = allocator::of(|| reader.count(&question));
+    eprintln!("an answer of {} rows: {pieces} pieces, at most {peak} bytes at once", answer.len());
 }
