@@ -71,8 +71,9 @@ fn write(row: &Row<'_>, body: &mut Vec<u8>) {
 
 /// Whether JSON escapes nothing of a text.
 fn is_plain(text: &str) -> bool {
-    // No early end: so it looks at many letters at a time.
-    text.bytes().fold(true, |plain, byte| plain & (byte >= b' ') & (byte != b'"') & (byte != b'\\'))
+    let is_escaped = |byte| byte < b' ' || byte == b'"' || byte == b'\\';
+    // No early end: so many letters are looked at at a time.
+    text.bytes().filter(|&byte| is_escaped(byte)).count() == 0
 }
 
 #[cfg(test)]

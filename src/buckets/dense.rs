@@ -1,11 +1,16 @@
 //! Sums by slot, for a bucket in which most departments have rooms.
 //!
 //! Owns how wide they are: as narrow as the largest of them allows, since a row of an
-//! hour is read from far memory. Invariant: a slot behind the end has no rooms.
+//! hour is read from far memory. Rooms and those waiting stand in turns of 16, so that a
+//! question reads many at a time, and a room changes one line of memory. Invariant: a
+//! slot behind the end has no rooms.
 
 use crate::buckets::sums::Sum;
 
-/// A sum for every slot, with rooms or without; rooms first, then those waiting.
+/// Slots that stand together; there are always whole lanes.
+pub(super) const LANE: usize = 16;
+
+/// A sum for every slot, with rooms or without.
 #[derive(Debug)]
 pub(super) struct Dense {
     sums: Width,
@@ -14,23 +19,61 @@ pub(super) struct Dense {
 
 #[derive(Debug)]
 enum Width {
-    Bytes(Vec<[u8; 2]>),
-    Words(Vec<[u16; 2]>),
-    Longs(Vec<[u32; 2]>),
+    Bytes(Vec<Lane<u8>>),
+    Words(Vec<Lane<u16>>),
+    Longs(Vec<Lane<u32>>),
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Lane<N> {
+    rooms: [N; LANE],
+    waiting: [N; LANE],
+}
+
+impl<N: Copy> Lane<N> {
+    fn map<M>(&self, wider: impl Fn(N) -> M) -> Lane<M> {
+        Lane { rooms: self.rooms.map(&wider), waiting: self.waiting.map(&wider) }
+    }
+
+    fn get(&self, at: usize) -> Sum
+    where
+        N: Into<u32>,
+    {
+        Sum { rooms: self.rooms[at].into(), waiting: self.waiting[at].into() }
+    }
+
+    /// False, and nothing done, if it is too large.
+    fn set(&mut self, at: usize, sum: Sum) -> bool
+    where
+        N: TryFrom<u32>,
+    {
+        match (N::try_from(sum.rooms), N::try_from(sum.waiting)) {
+            (Ok(rooms), Ok(waiting)) => {
+                (self.rooms[at], self.waiting[at]) = (rooms, waiting);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+fn place(slot: u32) -> (usize, usize) {
+    (slot as usize / LANE, slot as usize % LANE)
 }
 
 impl Dense {
-    /// No rooms, and room for these slots.
+    /// No rooms, and room for these slots at least.
     pub(super) fn of(slots: usize) -> Self {
-        Self { sums: Width::Bytes(vec![[0; 2]; slots]), used: 0 }
+        Self { sums: Width::Bytes(vec![Lane::default(); slots.div_ceil(LANE)]), used: 0 }
     }
 
     pub(super) fn slots(&self) -> usize {
-        match &self.sums {
-            Width::Bytes(sums) => sums.len(),
-            Width::Words(sums) => sums.len(),
-            Width::Longs(sums) => sums.len(),
-        }
+        let lanes = match &self.sums {
+            Width::Bytes(lanes) => lanes.len(),
+            Width::Words(lanes) => lanes.len(),
+            Width::Longs(lanes) => lanes.len(),
+        };
+        lanes * LANE
     }
 
     /// How many departments have a room.
@@ -47,44 +90,58 @@ impl Dense {
         }
     }
 
-    /// Makes so many slots. Doubling would waste more than it saves: they are taken one
-    /// by one.
+    /// Makes so many slots at least. Doubling would waste more than it saves.
     pub(super) fn extend(&mut self, slots: usize) {
-        fn extend<N: Copy + Default>(sums: &mut Vec<[N; 2]>, slots: usize) {
-            sums.reserve_exact(slots - sums.len() + slots / 16);
-            sums.resize(slots, [N::default(); 2]);
+        fn extend<N: Copy + Default>(lanes: &mut Vec<Lane<N>>, slots: usize) {
+            let wanted = slots.div_ceil(LANE);
+            lanes.reserve_exact(wanted - lanes.len() + wanted / 16);
+            lanes.resize(wanted, Lane::default());
         }
         match &mut self.sums {
-            Width::Bytes(sums) => extend(sums, slots),
-            Width::Words(sums) => extend(sums, slots),
-            Width::Longs(sums) => extend(sums, slots),
+            Width::Bytes(lanes) => extend(lanes, slots),
+            Width::Words(lanes) => extend(lanes, slots),
+            Width::Longs(lanes) => extend(lanes, slots),
         }
     }
 
     pub(super) fn get(&self, slot: u32) -> Sum {
-        let at = slot as usize;
+        let (lane, at) = place(slot);
         let sum = match &self.sums {
-            Width::Bytes(sums) => sums.get(at).map(|sum| sum.map(u32::from)),
-            Width::Words(sums) => sums.get(at).map(|sum| sum.map(u32::from)),
-            Width::Longs(sums) => sums.get(at).copied(),
+            Width::Bytes(lanes) => lanes.get(lane).map(|lane| lane.get(at)),
+            Width::Words(lanes) => lanes.get(lane).map(|lane| lane.get(at)),
+            Width::Longs(lanes) => lanes.get(lane).map(|lane| lane.get(at)),
         };
-        let [rooms, waiting] = sum.unwrap_or_default();
-        Sum { rooms, waiting }
+        sum.unwrap_or_default()
+    }
+
+    /// Brings all of it near.
+    pub(super) fn read_ahead(&self) {
+        fn each_line<N: Copy>(lanes: &[Lane<N>]) {
+            let in_line = (64 / size_of::<Lane<N>>()).max(1);
+            lanes.iter().step_by(in_line).for_each(|lane| _ = std::hint::black_box(lane.rooms[0]));
+        }
+        match &self.sums {
+            Width::Bytes(lanes) => each_line(lanes),
+            Width::Words(lanes) => each_line(lanes),
+            Width::Longs(lanes) => each_line(lanes),
+        }
     }
 
     /// Adds one room to a slot that is there.
     #[inline]
     pub(super) fn add_room(&mut self, slot: u32, waiting: bool) {
-        if let Width::Bytes(sums) = &mut self.sums
-            && let Some([rooms, their_waiting]) = sums.get_mut(slot as usize)
-            && *rooms < u8::MAX
+        let (lane, at) = place(slot);
+        if let Width::Bytes(lanes) = &mut self.sums
+            && let Some(Lane { rooms, waiting: those_waiting }) = lanes.get_mut(lane)
+            && rooms[at] < u8::MAX
         {
-            self.used += usize::from(*rooms == 0);
-            *rooms += 1;
-            *their_waiting += u8::from(waiting);
+            self.used += usize::from(rooms[at] == 0);
+            rooms[at] += 1;
+            those_waiting[at] += u8::from(waiting);
         } else {
-            let Sum { rooms, waiting: their_waiting } = self.get(slot);
-            self.set(slot, Sum { rooms: rooms + 1, waiting: their_waiting + u32::from(waiting) });
+            let mut sum = self.get(slot);
+            sum.add(Sum { rooms: 1, waiting: waiting.into() });
+            self.set(slot, sum);
         }
     }
 
@@ -92,51 +149,47 @@ impl Dense {
     pub(super) fn set(&mut self, slot: u32, sum: Sum) {
         let before = self.get(slot).rooms;
         self.used = self.used + usize::from(sum.rooms > 0) - usize::from(before > 0);
-        let at = slot as usize;
+        let (lane, at) = place(slot);
         loop {
-            match &mut self.sums {
-                Width::Bytes(sums) => {
-                    if let (Ok(rooms), Ok(waiting)) = (u8::try_from(sum.rooms), u8::try_from(sum.waiting)) {
-                        sums[at] = [rooms, waiting];
-                        return;
-                    }
-                }
-                Width::Words(sums) => {
-                    if let (Ok(rooms), Ok(waiting)) = (u16::try_from(sum.rooms), u16::try_from(sum.waiting)) {
-                        sums[at] = [rooms, waiting];
-                        return;
-                    }
-                }
-                Width::Longs(sums) => {
-                    sums[at] = [sum.rooms, sum.waiting];
-                    return;
-                }
+            let is_set = match &mut self.sums {
+                Width::Bytes(lanes) => lanes[lane].set(at, sum),
+                Width::Words(lanes) => lanes[lane].set(at, sum),
+                Width::Longs(lanes) => lanes[lane].set(at, sum),
+            };
+            if is_set {
+                return;
             }
             self.widen();
         }
     }
 
     fn widen(&mut self) {
-        self.sums = match &self.sums {
-            Width::Bytes(sums) => Width::Words(sums.iter().map(|sum| sum.map(u16::from)).collect()),
-            Width::Words(sums) => Width::Longs(sums.iter().map(|sum| sum.map(u32::from)).collect()),
-            Width::Longs(sums) => Width::Longs(sums.clone()),
-        };
+        match &self.sums {
+            Width::Bytes(lanes) => {
+                self.sums = Width::Words(lanes.iter().map(|lane| lane.map(u16::from)).collect());
+            }
+            Width::Words(lanes) => {
+                self.sums = Width::Longs(lanes.iter().map(|lane| lane.map(u32::from)).collect());
+            }
+            Width::Longs(_) => {}
+        }
     }
 
     /// Calls `add` with each total and what there is to be added to it. `totals` has all
     /// slots.
     #[inline]
     pub(super) fn add_to(&self, totals: &mut [u32], add: impl Fn(&mut u32, Sum)) {
-        fn all<N: Copy + Into<u32>>(sums: &[[N; 2]], totals: &mut [u32], add: impl Fn(&mut u32, Sum)) {
-            for (total, &[rooms, waiting]) in totals.iter_mut().zip(sums) {
-                add(total, Sum { rooms: rooms.into(), waiting: waiting.into() });
+        fn all<N: Copy + Into<u32>>(lanes: &[Lane<N>], totals: &mut [u32], add: impl Fn(&mut u32, Sum)) {
+            for (totals, lane) in totals.as_chunks_mut::<LANE>().0.iter_mut().zip(lanes) {
+                for (at, total) in totals.iter_mut().enumerate() {
+                    add(total, lane.get(at));
+                }
             }
         }
         match &self.sums {
-            Width::Bytes(sums) => all(sums, totals, add),
-            Width::Words(sums) => all(sums, totals, add),
-            Width::Longs(sums) => all(sums, totals, add),
+            Width::Bytes(lanes) => all(lanes, totals, add),
+            Width::Words(lanes) => all(lanes, totals, add),
+            Width::Longs(lanes) => all(lanes, totals, add),
         }
     }
 

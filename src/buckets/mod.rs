@@ -11,6 +11,7 @@
 
 mod dense;
 mod hour;
+mod range;
 mod records;
 mod shares;
 mod span;
@@ -25,30 +26,17 @@ use std::ops::Range;
 use crate::room::{DepartmentSlot, PackedId, Room, RoomKey, Timestamp};
 
 use hour::Hour;
-use records::{HOUR, HOUR_MS, HourNumber, Mark, Owner, Record, Records};
+use range::{End, Parts};
+use records::{HOUR, HourNumber, Mark, Record, Records};
 use shares::Shares;
 use span::{Cover, ERA_HOURS, Era};
 use totals::Sign;
 
 pub use records::Place;
 pub use sums::Sum;
+use sums::Sums;
 pub use totals::Totals;
 pub use walk::WalkCursor;
-
-/// A range of time as the buckets see it.
-struct Parts {
-    /// Hours of which all is wanted.
-    whole: Range<i64>,
-    /// Parts of an hour that are wanted besides.
-    ends: [Option<End>; 2],
-}
-
-/// A part of an hour.
-struct End {
-    hour: HourNumber,
-    /// Milliseconds of the hour.
-    ms: Range<u32>,
-}
 
 /// A record that took the place of one removed.
 #[must_use]
@@ -131,7 +119,7 @@ impl Buckets {
 
     /// Takes a room back. The last record beside it takes the place.
     pub fn take_back(&mut self, place: Place) -> Option<Moved> {
-        let number = self.records.owner_of(place).hour;
+        let number = self.records.owner_of(place).hour();
         let room = self.records.mark(place).room(number);
         let era = self.eras.get_mut(&number.era())?;
         if self.is_summed {
@@ -148,10 +136,11 @@ impl Buckets {
     /// elsewhere now.
     #[must_use]
     pub fn restate(&mut self, place: Place, room: Room) -> bool {
-        let Owner { hour: number, part } = self.records.owner_of(place);
+        let owner = self.records.owner_of(place);
+        let number = owner.hour();
         let record = self.records.at(place);
         let restated = Record::new(record.key(), room);
-        if number != HourNumber::of(room.ts) || !Hour::may_hold(part, restated.mark()) {
+        if number != HourNumber::of(room.ts) || !Hour::may_hold(owner.part(), restated.mark()) {
             return false;
         }
         let before = record.room(number);
@@ -180,17 +169,26 @@ impl Buckets {
         }
     }
 
-    /// Brings near what a room of this instant and department would be added to.
-    pub fn read_ahead_at(&self, ts: Timestamp, department: DepartmentSlot) {
-        let number = HourNumber::of(ts);
-        if let Some(era) = self.eras.get(&number.era()) {
-            std::hint::black_box(era.look(number, department));
+    /// Brings near what rooms of these instants and departments would be added to.
+    pub fn read_ahead_at(&self, rooms: impl Iterator<Item = (Timestamp, DepartmentSlot)> + Clone) {
+        let hour = |ts| {
+            let number = HourNumber::of(ts);
+            self.eras.get(&number.era()).and_then(|era| Some((era, number, era.hour(number)?)))
+        };
+        // What the second look needs to know is fetched by the first one.
+        for (ts, _) in rooms.clone() {
+            std::hint::black_box(hour(ts).map(|(_, _, hour)| hour.rooms()));
+        }
+        for (ts, department) in rooms {
+            std::hint::black_box(
+                hour(ts).map(|(era, number, hour)| (era.look(number, department), hour.look())),
+            );
         }
     }
 
     /// The room at this place.
     pub fn room(&self, place: Place) -> Room {
-        self.records.mark(place).room(self.records.owner_of(place).hour)
+        self.records.mark(place).room(self.records.owner_of(place).hour())
     }
 
     /// Whose record stands at this place.
@@ -215,6 +213,13 @@ impl Buckets {
     ) {
         totals.begin(slots);
         let (cover, ends) = self.cover(from, to);
+        // All of it is far away, and is fetched at the same time.
+        ends.iter().for_each(|(hour, ms, _)| hour.read_ahead(&self.records, ms));
+        for (sums, _) in &cover {
+            if let Sums::Dense(dense) = sums {
+                dense.read_ahead();
+            }
+        }
         for (sums, sign) in cover {
             totals.add(sums, sign, wanted);
         }
@@ -288,39 +293,11 @@ impl Buckets {
     }
 }
 
-impl Parts {
-    /// The range between two instants, both included; none if it is empty.
-    fn of(from: Timestamp, to: Timestamp) -> Option<Self> {
-        let from_ms = from.max(Timestamp::MIN).as_millis();
-        let end_ms = to.min(Timestamp::MAX).as_millis() + 1;
-        if from_ms >= end_ms {
-            return None;
-        }
-        let first_whole = (from_ms + HOUR_MS - 1).div_euclid(HOUR_MS);
-        let first_behind = end_ms.div_euclid(HOUR_MS);
-        if first_whole > first_behind {
-            // Both ends are in the one hour between them.
-            return Some(Self { whole: 0..0, ends: [End::of(from_ms..end_ms), None] });
-        }
-        let before = End::of(from_ms..first_whole * HOUR_MS);
-        let behind = End::of(first_behind * HOUR_MS..end_ms);
-        Some(Self { whole: first_whole..first_behind, ends: [before, behind] })
-    }
-}
-
-impl End {
-    /// A range of less than an hour, inside one hour; none if it is empty.
-    fn of(ms: Range<i64>) -> Option<Self> {
-        let hour = HourNumber(ms.start.div_euclid(HOUR_MS));
-        let of_hour = |ms: i64| u32::try_from(ms - hour.0 * HOUR_MS).unwrap_or(HOUR);
-        (!ms.is_empty()).then(|| Self { hour, ms: of_hour(ms.start)..of_hour(ms.end) })
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::buckets::records::HOUR_MS;
     use crate::buckets::sums::tests::LOOKED_AT;
     use crate::room::PackedId;
     use proptest::prelude::*;

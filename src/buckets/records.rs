@@ -11,7 +11,7 @@ use crate::room::{DepartmentSlot, PackedId, Room, RoomKey, Timestamp};
 
 /// Records in a block. Half a block is free in each part of an hour on average:
 /// smaller ones waste less in quiet hours, larger ones take fewer numbers.
-pub(super) const BLOCK_RECORDS: u32 = 32;
+pub(super) const BLOCK_RECORDS: u32 = 16;
 const PAGE_RECORDS: u32 = 1 << 16;
 const PAGE_BLOCKS: u32 = PAGE_RECORDS / BLOCK_RECORDS;
 
@@ -42,11 +42,26 @@ impl HourNumber {
     }
 }
 
-/// Who has a block: an hour, and which part of it.
+/// Who has a block: an hour, and which of its parts, in one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Owner {
-    pub(super) hour: HourNumber,
-    pub(super) part: u8,
+pub(super) struct Owner(i64);
+
+/// An hour has fewer parts.
+const PARTS_MAX: i64 = 16;
+
+impl Owner {
+    pub(super) fn new(hour: HourNumber, part: u8) -> Self {
+        // Any instant's hour is far from the ends of the number.
+        Self(hour.0 * PARTS_MAX + i64::from(part))
+    }
+
+    pub(super) fn hour(self) -> HourNumber {
+        HourNumber(self.0.div_euclid(PARTS_MAX))
+    }
+
+    pub(super) fn part(self) -> u8 {
+        self.0.rem_euclid(PARTS_MAX).try_into().unwrap_or(0)
+    }
 }
 
 /// One room.

@@ -142,8 +142,8 @@ impl Era {
         let Address { span, day, hour } = number.address();
         let day = self.spans[span].as_ref()?.days[day].as_ref()?;
         let rooms = |sums: &Sums| sums.of(department).map_or(0, |sum| sum.rooms);
-        let hours = day.hours[hour].as_ref()?;
-        Some(rooms(&day.sums) ^ rooms(&day.quarters[hour / 6]) ^ rooms(&hours.sums) ^ hours.look())
+        let hour_sums = &day.hours[hour].as_ref()?.sums;
+        Some(rooms(&day.sums) ^ rooms(&day.quarters[hour / 6]) ^ rooms(hour_sums))
     }
 
     /// All hours in order; the era begins with the hour `first`.

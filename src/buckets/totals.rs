@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use crate::buckets::dense::Dense;
+use crate::buckets::dense::{Dense, LANE};
 use crate::buckets::records::Mark;
 use crate::buckets::sums::{Sum, Sums, looked_at};
 use crate::room::DepartmentSlot;
@@ -53,6 +53,7 @@ impl Sign {
 impl Totals {
     /// Begins a question: no slot is `slots` or more.
     pub(super) fn begin(&mut self, slots: usize) {
+        let slots = slots.next_multiple_of(LANE);
         if self.by_slot.len() < slots {
             self.by_slot.resize(slots, 0);
         }

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 
 use crate::buckets::{Sum, Totals};
 use crate::ledger::HashedId;
-use crate::room::{Change, DepartmentSlot, Room, RoomChange, StoredIdRef, Update};
+use crate::room::{Change, DepartmentSlot, Room, RoomChange, StoredIdRef, Timestamp, Update};
 use crate::tally::answer::Answer;
 use crate::tally::departments::Departments;
 use crate::tally::journal::Journal;
@@ -34,25 +34,27 @@ impl Books {
         mut each: impl FnMut(Outcome),
     ) {
         for changes in changes.chunks(AT_ONCE) {
-            let mut prepared = [(self.rooms.ledger.hashed(StoredIdRef::Long("")), None); AT_ONCE];
-            for ((id, slot), (change, _)) in prepared.iter_mut().zip(changes) {
-                *id = self.rooms.ledger.hashed(StoredIdRef::from(&change.room));
-                *slot = self.slot_ahead(&change.change);
+            let ledger = &self.rooms.ledger;
+            let mut ids = [ledger.hashed(StoredIdRef::Long("")); AT_ONCE];
+            for (id, (change, _)) in ids.iter_mut().zip(changes) {
+                *id = ledger.hashed(StoredIdRef::from(&change.room));
             }
-            self.rooms.read_ahead(prepared[..changes.len()].iter().map(|&(id, _)| id));
-            for (&(id, slot), &(change, when)) in prepared.iter().zip(changes) {
-                each(self.apply(id, slot, &change.change, when, journal));
+            let mut stated = [None; AT_ONCE];
+            for (stated, (change, _)) in stated.iter_mut().zip(changes) {
+                *stated = self.stated(&change.change);
+            }
+            self.rooms.read_ahead(ids[..changes.len()].iter().copied());
+            self.rooms.buckets.read_ahead_at(stated.iter().copied().flatten());
+            for ((&id, stated), &(change, when)) in ids.iter().zip(stated).zip(changes) {
+                each(self.apply(id, stated.map(|(_, slot)| slot), &change.change, when, journal));
             }
         }
     }
 
-    /// The slot of the department that a room is stated to have, if it has one yet;
-    /// what the room would be added to is brought near.
-    fn slot_ahead(&self, change: &Change<'_>) -> Option<DepartmentSlot> {
+    /// When and in which department a room is stated to be, if the department has a slot.
+    fn stated(&self, change: &Change<'_>) -> Option<(Timestamp, DepartmentSlot)> {
         let Change::Stated { ts, department, .. } = change else { return None };
-        let slot = self.departments.of(department.as_ref())?;
-        self.rooms.buckets.read_ahead_at(*ts, slot);
-        Some(slot)
+        Some((*ts, self.departments.of(department.as_ref())?))
     }
 
     /// Applies one change; `slot` is that of the department it states, if it is known.
