@@ -22,8 +22,8 @@ const PART: usize = 16 * 1024;
 /// Records lie in pages of so many.
 const PAGE_RECORDS: f64 = 65_536.0;
 /// So many rooms of an hour stand together; those above stand by eighths of the hour.
-const MIXED: f64 = 512.0;
-const BLOCK: f64 = 32.0;
+const MIXED: f64 = 256.0;
+const BLOCK: f64 = 16.0;
 
 const HOUR_MS: i64 = 3_600_000;
 /// The hours of every level of sums: an hour, 6 of them, a day, 8, 64 and 512 days.
@@ -189,8 +189,8 @@ fn rooms_of_a_day_take_what_the_formula_says() {
 }
 
 #[test]
-fn hours_of_512_rooms_and_more_take_what_the_formula_says() {
-    for hours in [390, 320, 200] {
+fn hours_whose_rooms_stand_by_eighths_take_what_the_formula_says() {
+    for hours in [780, 390, 200] {
         check(Shape { hours, ..PLAIN }, counted);
         check(Shape { departments: 10, hours, ..PLAIN }, loaded);
     }
