@@ -24,13 +24,14 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaResult;
 use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use rdkafka::types::RDKafkaRespErr;
 use roomtally::kafka::{Connection, Properties};
 
 use arguments::{Arguments, stop};
 
 /// Records that one call may hand out.
 const AT_A_TIME: usize = 10_000;
+const NO_ERROR: i32 = 0;
+const END_OF_PARTITION: i32 = -191;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was handed out.
@@ -97,7 +98,7 @@ fn take_all(consumer: &BaseConsumer, partitions: usize, read: &mut Read) {
         for &message in &messages[..usize::try_from(taken).unwrap_or(0)] {
             // Safety: the call handed out this message, and nobody else holds it.
             unsafe {
-                look_at(&*message, read);
+                look_at(message, read);
                 native::rd_kafka_message_destroy(message);
             }
         }
@@ -106,13 +107,18 @@ fn take_all(consumer: &BaseConsumer, partitions: usize, read: &mut Read) {
     unsafe { native::rd_kafka_queue_destroy(queue) };
 }
 
-fn look_at(message: &native::rd_kafka_message_t, read: &mut Read) {
-    match message.err {
-        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {
+/// # Safety
+/// The message must be one that librdkafka handed out and has not taken back.
+unsafe fn look_at(message: *mut native::rd_kafka_message_t, read: &mut Read) {
+    // Safety: as this function's own. The code is read as a number, since brokers answer with
+    // more than the list that it is an enum of.
+    let (code, length) = unsafe { ((&raw const (*message).err).cast::<i32>().read(), (*message).len) };
+    match code {
+        NO_ERROR => {
             read.records += 1;
-            read.bytes += message.len as u64;
+            read.bytes += length as u64;
         }
-        RDKafkaRespErr::RD_KAFKA_RESP_ERR__PARTITION_EOF => read.ends += 1,
-        error => stop(&format!("the client reports {error:?}")),
+        END_OF_PARTITION => read.ends += 1,
+        code => stop(&format!("the client reports error {code}")),
     }
 }

@@ -56,10 +56,10 @@ fn new_rooms_take_memory_only_for_what_grows() {
 fn check_answer(
     reader: &TallyReader,
     (from, to): (Timestamp, Timestamp),
-    department: Option<&str>,
+    (answered, department): (Option<bool>, Option<&str>),
     rows: usize,
 ) {
-    let question = Question { from, to, answered: None, department };
+    let question = Question { from, to, answered, department };
     // Each thread keeps a table from its first question on.
     drop(reader.count(&question));
     let (answer, Memory { pieces, peak, .. }) = allocator::of(|| reader.count(&question));
@@ -74,18 +74,22 @@ fn check_answer(
 #[test]
 fn an_answer_takes_memory_for_its_rows() {
     for departments in [1, 11, 1_000] {
-        check_answer(&counts(departments, 0), EVER, None, departments as usize);
+        check_answer(&counts(departments, 0), EVER, (None, None), departments as usize);
     }
 }
 
 #[test]
 fn an_answer_takes_no_memory_for_departments_that_have_no_row() {
-    check_answer(&counts(100_000, 11), QUIET_HOUR, None, 11);
+    let reader = counts(100_000, 11);
+    check_answer(&reader, QUIET_HOUR, (None, None), 11);
+    // Nobody waits anywhere, so no sum adds anything.
+    check_answer(&reader, QUIET_HOUR, (Some(false), None), 0);
+    check_answer(&reader, EVER, (Some(false), None), 0);
 }
 
 #[test]
 fn an_answer_for_one_department_takes_no_memory_for_the_others() {
     let reader = counts(100_000, 0);
-    check_answer(&reader, EVER, Some("department-050000"), 1);
-    check_answer(&reader, EVER, Some("nobody's"), 0);
+    check_answer(&reader, EVER, (None, Some("department-050000")), 1);
+    check_answer(&reader, EVER, (None, Some("nobody's")), 0);
 }

@@ -87,8 +87,8 @@ class Rig:
         self.servers = f"127.0.0.1:{self.port}"
 
     def of(self, records):
-        """So many, or fewer in a short form."""
-        return max(int(records * self.scale), LEAST_RECORDS)
+        """So many, or fewer in a short form; an even number, for envelopes come in pairs."""
+        return max(int(records * self.scale) // 2 * 2, LEAST_RECORDS)
 
     def seconds(self, seconds):
         return max(seconds * min(self.scale * 10, 1), 0.5)

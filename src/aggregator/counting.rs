@@ -1,8 +1,8 @@
 //! One batch of records onto the counts.
 //!
 //! Owns the order in which a record is judged: replayed or new, readable or
-//! not, and what it then does. Invariant: the position moves past a record
-//! exactly when its one result is counted.
+//! not, and what it then does. Invariant: the position moves past a record in the
+//! batch in which its one result is counted.
 
 use bumpalo::collections::Vec;
 
@@ -12,6 +12,9 @@ use crate::log::{Arrival, NextOffset, Partition, Positions, Stop};
 use crate::snapshot::Changes;
 use crate::status::{EventCounts, EventResult, Timestamps};
 use crate::tally::{Apply, Loading, Outcome, TallyWriter};
+
+/// Bytes that are kept from batch to batch: several times what 1,000 usual records need.
+const MEMORY_KEPT: usize = 8 << 20;
 
 /// Applies batches and keeps count of the results.
 #[derive(Debug)]
@@ -120,10 +123,20 @@ impl Counting {
         &self.timestamps
     }
 
+    /// Forgets what the last batch needed. The memory is kept, unless odd records made it
+    /// large.
+    fn make_place(&mut self) {
+        if self.memory.allocated_bytes() > MEMORY_KEPT {
+            self.memory = Bump::new();
+        } else {
+            self.memory.reset();
+        }
+    }
+
     /// Applies a batch, which readers see whole; `refused` sees every record
     /// that was refused. Decoding and `refused` keep no reader waiting.
     pub fn apply(&mut self, batch: &Batch, mut refused: impl FnMut(Refusal<'_>)) {
-        self.memory.reset();
+        self.make_place();
         self.timestamps.clear();
         let mut decoded = Vec::with_capacity_in(batch.len(), &self.memory);
         decoded.extend(batch.records().map(|record| (record, decode(&record, &self.rules, &self.memory))));

@@ -11,7 +11,7 @@ use crate::tally::Row;
 
 use super::to_json;
 
-/// Bytes of a row beside its id, with rooms of up to six digits.
+/// Bytes of a row beside its id, with rooms of up to eight digits.
 const ROW: usize = 28;
 /// Bytes of all that is no row.
 const REST: usize = 160;

@@ -118,7 +118,10 @@ impl Dense {
     pub(super) fn read_ahead(&self) {
         fn each_line<N: Copy>(lanes: &[Lane<N>]) {
             let in_line = (64 / size_of::<Lane<N>>()).max(1);
-            lanes.iter().step_by(in_line).for_each(|lane| _ = std::hint::black_box(lane.rooms[0]));
+            lanes
+                .iter()
+                .step_by(in_line)
+                .for_each(|lane| _ = std::hint::black_box((lane.rooms[0], lane.waiting[0])));
         }
         match &self.sums {
             Width::Bytes(lanes) => each_line(lanes),

@@ -2,7 +2,7 @@
 //!
 //! Owns the rooms, each once, in its hour, and the time-bucketed counters. Sums
 //! per department stand ready for hours and for five coarser levels; a range is
-//! made of as few of them as possible, some added and some taken away, and only what
+//! made of few of them, some added and some taken away, and only what
 //! sticks out at its two ends, less than an hour each, is looked at room by room.
 //! Invariant: every sum equals the rooms below it, so the answer is exact to the
 //! millisecond whatever the range; a bucket without a room does not exist.
@@ -284,12 +284,12 @@ impl Buckets {
 
     fn first_hour_from(&self, number: HourNumber) -> Option<(HourNumber, &Hour)> {
         let eras = self.eras.range(number.era()..);
-        eras.flat_map(|(&era, below)| below.hours(era * ERA_HOURS)).find(|&(found, _)| found >= number)
+        eras.flat_map(|(&era, below)| below.hours_from(era * ERA_HOURS, number)).next()
     }
 
     fn last_hour(&self) -> Option<(HourNumber, &Hour)> {
         let (&number, era) = self.eras.last_key_value()?;
-        era.hours(number * ERA_HOURS).last()
+        era.last_hour(number * ERA_HOURS)
     }
 }
 
@@ -400,6 +400,29 @@ mod tests {
             &mut Totals::default(),
         );
         assert!(LOOKED_AT.get() - before >= DEPARTMENTS as usize);
+    }
+
+    #[test]
+    fn what_a_question_leaves_that_ends_in_a_panic_is_no_part_of_the_next() {
+        let mut buckets = Buckets::default();
+        (0..100).for_each(|number| _ = buckets.add(key(0), room(5, number, true)));
+        let all: Vec<_> = (0..100).map(DepartmentSlot).collect();
+        let (from, to) = (Timestamp::MIN, Timestamp::MAX);
+        let mut totals = Totals::default();
+        let (asked, question) = (std::cell::Cell::new(0), &mut totals);
+        let breaks = |sum: Sum| {
+            asked.set(asked.get() + 1);
+            assert!(asked.get() < 50, "as wanted by the test");
+            sum.rooms
+        };
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            buckets.count(from, to, all.len(), breaks, question);
+        }));
+        assert!(ended.is_err());
+        buckets.count(from, to, all.len(), |sum| sum.rooms, &mut totals);
+        let mut rooms = 0;
+        totals.take(&all, |_| (), |_, total| rooms += total);
+        assert_eq!(rooms, 100);
     }
 
     /// Buckets and, beside them, the same rooms in a list with their places.

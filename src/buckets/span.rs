@@ -146,15 +146,33 @@ impl Era {
         Some(rooms(&day.sums) ^ rooms(&day.quarters[hour / 6]) ^ rooms(hour_sums))
     }
 
-    /// All hours in order; the era begins with the hour `first`.
-    pub(super) fn hours(&self, first: i64) -> impl Iterator<Item = (HourNumber, &Hour)> {
+    /// The hours from this one on, in order; the era begins with the hour `first`. What
+    /// lies before is passed over by spans and days.
+    pub(super) fn hours_from(
+        &self,
+        first: i64,
+        from: HourNumber,
+    ) -> impl Iterator<Item = (HourNumber, &Hour)> {
+        let ends_behind = move |first: i64, hours: i64| first + hours > from.0;
         let spans = there(first, SPAN_HOURS, &self.spans);
-        let days = spans.flat_map(|(first, span)| there(first, DAY_HOURS, &span.days));
-        days.flat_map(|(first, day)| there(first, 1, &day.hours))
-            .map(|(number, hour)| (HourNumber(number), hour))
+        let days = spans
+            .filter(move |&(first, _)| ends_behind(first, SPAN_HOURS))
+            .flat_map(|(first, span)| there(first, DAY_HOURS, &span.days));
+        let hours = days
+            .filter(move |&(first, _)| ends_behind(first, DAY_HOURS))
+            .flat_map(|(first, day)| there(first, 1, &day.hours));
+        hours.filter(move |&(number, _)| number >= from.0).map(|(number, hour)| (HourNumber(number), hour))
     }
 
-    /// Adds to `cover` the fewest sums that, added up, make the part of the era that lies
+    /// The last hour; the era begins with the hour `first`.
+    pub(super) fn last_hour(&self, first: i64) -> Option<(HourNumber, &Hour)> {
+        let (first, span) = there(first, SPAN_HOURS, &self.spans).next_back()?;
+        let (first, day) = there(first, DAY_HOURS, &span.days).next_back()?;
+        let (number, hour) = there(first, 1, &day.hours).next_back()?;
+        Some((HourNumber(number), hour))
+    }
+
+    /// Adds to `cover` few sums that, added up, make the part of the era that lies
     /// in the range; the era begins with the hour `first`.
     pub(super) fn cover<'a>(&'a self, first: i64, wanted: &Range<i64>, sign: Sign, cover: &mut Cover<'a>) {
         Whole { hours: first..first + ERA_HOURS, sums: &self.sums }.cover(
@@ -266,7 +284,8 @@ impl<'a> Whole<'a> {
 }
 
 /// Those that are there, each with the number of its first hour.
-fn there<T>(first: i64, hours: i64, parts: &[Option<Box<T>>]) -> impl Iterator<Item = (i64, &T)> {
-    let numbered = (0..).zip(parts);
-    numbered.filter_map(move |(at, part)| Some((first + at * hours, part.as_deref()?)))
+fn there<T>(first: i64, hours: i64, parts: &[Option<Box<T>>]) -> impl DoubleEndedIterator<Item = (i64, &T)> {
+    let number = move |at: usize| first + i64::try_from(at).unwrap_or(i64::MAX) * hours;
+    let numbered = parts.iter().enumerate();
+    numbered.filter_map(move |(at, part)| Some((number(at), part.as_deref()?)))
 }

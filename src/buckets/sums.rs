@@ -2,7 +2,7 @@
 //!
 //! Owns the choice between two tables: one with a row for every slot, where most
 //! departments have a room, and one with rows for those alone that do. Invariant:
-//! neither takes more than about twice the memory that the other would, so many
+//! neither takes more than about four times the memory that the other would, so many
 //! departments over many years take no table of departments times hours.
 
 use crate::buckets::dense::Dense;

@@ -53,6 +53,10 @@ impl Sign {
 impl Totals {
     /// Begins a question: no slot is `slots` or more.
     pub(super) fn begin(&mut self, slots: usize) {
+        if self.dense > 0 || !self.touched.is_empty() {
+            // A question before this one ended in a panic: what it left is no part of any other.
+            *self = Self::default();
+        }
         let slots = slots.next_multiple_of(LANE);
         if self.by_slot.len() < slots {
             self.by_slot.resize(slots, 0);
@@ -66,8 +70,11 @@ impl Totals {
             Sums::Sparse(sparse) => {
                 looked_at(sparse.used());
                 for (slot, sum) in sparse.each() {
-                    self.touch(slot);
-                    sign.add(&mut self.by_slot[slot as usize], wanted(sum));
+                    let rooms = wanted(sum);
+                    if rooms > 0 {
+                        self.touch(slot);
+                        sign.add(&mut self.by_slot[slot as usize], rooms);
+                    }
                 }
             }
         }

@@ -1,8 +1,8 @@
 //! Records on their way from the client to the aggregator.
 //!
 //! Owns the bytes of up to some thousand records in one buffer, so that a batch
-//! costs a few allocations whatever it holds, and none where it is used again. Records of one partition stand in
-//! the order of their offsets. Headers are there only where somebody wants them:
+//! costs a few allocations whatever it holds, and none where it is used again.
+//! Records of one partition stand in the order of their offsets. Headers are there only where somebody wants them:
 //! without a dead-letter topic nobody does, and a record costs nothing for them.
 
 use std::ops::Range;

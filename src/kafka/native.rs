@@ -94,20 +94,20 @@ impl Source {
 
     /// Waits for so many messages, and takes those that have come in time.
     pub(super) fn take(&mut self, timeout: Duration, wanted: usize) -> Taken<'_> {
-        if self.queue.native.is_null() {
-            return Taken { left: [].iter() };
-        }
-        let free = &mut self.taken[..wanted];
-        let (queue, ms) = (self.queue.native, ms(timeout));
+        let (queue, ms, wanted) = (self.queue.native, ms(timeout), wanted.min(self.taken.len()));
+        let free = self.taken.as_mut_ptr();
         // Safety: the queue is alive, and `free` is as long as said.
-        let taken = unsafe { native::rd_kafka_consume_batch_queue(queue, ms, free.as_mut_ptr(), wanted) };
-        Taken { left: free[..usize::try_from(taken).unwrap_or(0)].iter() }
+        let take = || unsafe { native::rd_kafka_consume_batch_queue(queue, ms, free, wanted) };
+        let taken = if queue.is_null() { 0 } else { take() };
+        let left = self.taken[..usize::try_from(taken).unwrap_or(0)].iter();
+        Taken { left, give_back: native::rd_kafka_message_destroy }
     }
 }
 
 /// Messages that were taken, each to be given back; those that nobody looks at are, too.
 pub(super) struct Taken<'a> {
     left: slice::Iter<'a, *mut native::rd_kafka_message_t>,
+    give_back: unsafe extern "C" fn(*mut native::rd_kafka_message_t),
 }
 
 impl<'a> Iterator for Taken<'a> {
@@ -116,7 +116,7 @@ impl<'a> Iterator for Taken<'a> {
     fn next(&mut self) -> Option<Message<'a>> {
         let &message = self.left.next()?;
         // Safety: the call handed out this message, nobody else holds it, and it is met once.
-        let owned = unsafe { Owned::new(message, native::rd_kafka_message_destroy) };
+        let owned = unsafe { Owned::new(message, self.give_back) };
         Some(Message { owned, queue: PhantomData })
     }
 }
@@ -362,7 +362,14 @@ pub(super) mod made {
     #[test]
     fn messages_that_nobody_looks_at_are_given_back_too() {
         let before = GIVEN_BACK.get();
-        drop(message(-199, None, 0, None));
+        let messages = [(); 3].map(|()| {
+            let mut made = message(-199, None, 0, None);
+            std::mem::replace(&mut made.owned.native, ptr::null_mut())
+        });
+        let mut taken = Taken { left: messages.iter(), give_back };
+        drop(taken.next());
         assert_eq!(GIVEN_BACK.get(), before + 1);
+        drop(taken);
+        assert_eq!(GIVEN_BACK.get(), before + 3);
     }
 }

@@ -83,9 +83,11 @@ impl Queue {
             }
             free -= taken;
             wait = Duration::ZERO;
-            // As many more as fit if they are as large as those so far.
+            // As many more as fit if they are as large as those so far, and no more than those
+            // few can tell.
             let size = batch.byte_len() / batch.len().max(1) + 1;
-            wanted = (BATCH_BYTES.saturating_sub(batch.byte_len()) / size).min(free);
+            let told_by = 4 * batch.len().max(16);
+            wanted = (BATCH_BYTES.saturating_sub(batch.byte_len()) / size).min(free).min(told_by);
         }
     }
 }

@@ -34,11 +34,7 @@ impl Books {
         mut each: impl FnMut(Outcome),
     ) {
         for changes in changes.chunks(AT_ONCE) {
-            let ledger = &self.rooms.ledger;
-            let mut ids = [ledger.hashed(StoredIdRef::Long("")); AT_ONCE];
-            for (id, (change, _)) in ids.iter_mut().zip(changes) {
-                *id = ledger.hashed(StoredIdRef::from(&change.room));
-            }
+            let ids = self.rooms.hashed(changes.iter().map(|(change, _)| StoredIdRef::from(&change.room)));
             let mut stated = [None; AT_ONCE];
             for (stated, (change, _)) in stated.iter_mut().zip(changes) {
                 *stated = self.stated(&change.change);

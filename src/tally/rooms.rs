@@ -30,6 +30,13 @@ impl Rooms {
         Some(Known { place, room: self.buckets.room(place) })
     }
 
+    /// The first ids, hashed; the rest of the array means nothing.
+    pub(super) fn hashed<'a>(&self, ids: impl Iterator<Item = StoredIdRef<'a>>) -> [HashedId<'a>; AT_ONCE] {
+        let mut hashed = [self.ledger.hashed(StoredIdRef::Long("")); AT_ONCE];
+        hashed.iter_mut().zip(ids).for_each(|(hashed, id)| *hashed = self.ledger.hashed(id));
+        hashed
+    }
+
     /// Brings near what is known of these rooms. What is looked at for all of them is
     /// fetched at the same time, while one after the other would be waited for.
     pub(super) fn read_ahead<'a>(&self, ids: impl Iterator<Item = HashedId<'a>> + Clone) {
@@ -70,10 +77,7 @@ impl Rooms {
     /// The same for many, in their order.
     pub(super) fn change_all(&mut self, changes: &[(PackedId, Option<Room>)]) {
         for changes in changes.chunks(AT_ONCE) {
-            let mut ids = [self.ledger.hashed(StoredIdRef::Long("")); AT_ONCE];
-            for (id, &(packed, _)) in ids.iter_mut().zip(changes) {
-                *id = self.ledger.hashed(StoredIdRef::Packed(packed));
-            }
+            let ids = self.hashed(changes.iter().map(|&(packed, _)| StoredIdRef::Packed(packed)));
             self.read_ahead(ids[..changes.len()].iter().copied());
             ids.iter().zip(changes).for_each(|(&id, &(_, room))| self.change_hashed(id, room));
         }
