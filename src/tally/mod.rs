@@ -20,7 +20,9 @@ mod loading;
 mod names;
 mod rooms;
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
+
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::room::{Room, RoomChange, Timestamp};
 
@@ -95,17 +97,26 @@ pub struct TallyWriter {
 pub struct TallyReader(Arc<RwLock<Books>>);
 
 /// Changes that readers see together, once this is dropped. Readers wait for
-/// as long, so a batch is kept short.
+/// as long, so a batch is kept short; and those that wait come before the next one.
 #[derive(Debug)]
 pub struct Batch<'a> {
-    books: RwLockWriteGuard<'a, Books>,
+    /// There until the batch is dropped.
+    books: Option<RwLockWriteGuard<'a, Books>>,
     journal: &'a mut Journal,
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        // Left to chance, a writer that begins again at once would have the lock before a
+        // reader that is woken for it: where both cores are busy readers would starve.
+        self.books.take().into_iter().for_each(RwLockWriteGuard::unlock_fair);
+    }
 }
 
 impl TallyWriter {
     /// Begins a batch of changes.
     pub fn batch(&mut self) -> Batch<'_> {
-        Batch { books: locked(&self.books), journal: &mut self.journal }
+        Batch { books: Some(self.books.write()), journal: &mut self.journal }
     }
 
     /// Keeps every change from now on, until it is drained. Not done unasked:
@@ -122,12 +133,12 @@ impl TallyWriter {
 
     /// How many rooms count now.
     pub fn rooms(&self) -> usize {
-        self.books.read().unwrap_or_else(PoisonError::into_inner).rooms.ledger.len()
+        self.books.read().rooms.ledger.len()
     }
 
     /// How many departments have a slot, without none.
     pub fn departments_named(&self) -> usize {
-        self.books.read().unwrap_or_else(PoisonError::into_inner).departments.named()
+        self.books.read().departments.named()
     }
 
     /// Makes what was loaded the tally, for all readers at once. Changes that
@@ -136,16 +147,10 @@ impl TallyWriter {
     pub fn replace(&mut self, loading: Loading) {
         let books = loading.into_books();
         self.journal.drain().for_each(drop);
-        let before = std::mem::replace(&mut *locked(&self.books), books);
+        let before = std::mem::replace(&mut *self.books.write(), books);
         // Freeing many rooms takes a while, in which no reader is to wait.
         drop(before);
     }
-}
-
-fn locked(books: &RwLock<Books>) -> RwLockWriteGuard<'_, Books> {
-    // A writer that panicked ends the process (see `service`), so nobody
-    // goes on with what it left half done.
-    books.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Batch<'_> {
@@ -159,7 +164,9 @@ impl Batch<'_> {
     /// Applies changes in their order, which is quicker than one by one; `each` is told
     /// what every one did.
     pub fn apply_all<'a>(&mut self, changes: &[(&'a RoomChange<'a>, Apply)], each: impl FnMut(Outcome)) {
-        self.books.apply_all(changes, self.journal, each);
+        if let Some(books) = &mut self.books {
+            books.apply_all(changes, self.journal, each);
+        }
     }
 }
 
@@ -216,7 +223,7 @@ impl TallyReader {
     }
 
     fn books(&self) -> RwLockReadGuard<'_, Books> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.0.read()
     }
 }
 
