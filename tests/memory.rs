@@ -57,7 +57,9 @@ impl Shape {
         let an_hour = rooms / with_hours;
         let blocks = with_hours * blocks_of_an_hour(an_hour);
         let records = (blocks * BLOCK / PAGE_RECORDS).ceil() * PAGE_RECORDS * 24.5;
-        let index = 8.2 * rooms + 250_000.0;
+        // Between 10 and 5 places of a line's twelve are in use: on the way from a growth to the next
+        // one, 6.9 in the middle.
+        let index = 64.0 / 6.93 * rooms + 250_000.0;
         let lists = 110.0 + 400.0 * is_reached(an_hour, MIXED);
         let buckets = lists * with_hours + 410.0 * with_days;
         let sums: f64 = there.map(|there| there * sums(departments, rooms / there)).iter().sum();

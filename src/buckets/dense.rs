@@ -5,6 +5,8 @@
 //! question reads many at a time, and a room changes one line of memory. Invariant: a
 //! slot behind the end has no rooms.
 
+use prefetch_index::prefetch_index;
+
 use crate::buckets::sums::Sum;
 
 /// Slots that stand together; there are always whole lanes.
@@ -112,6 +114,16 @@ impl Dense {
             Width::Longs(lanes) => lanes.get(lane).map(|lane| lane.get(at)),
         };
         sum.unwrap_or_default()
+    }
+
+    /// Has this slot's sum fetched.
+    pub(super) fn fetch(&self, slot: u32) {
+        let (lane, _) = place(slot);
+        match &self.sums {
+            Width::Bytes(lanes) => prefetch_index(lanes, lane),
+            Width::Words(lanes) => prefetch_index(lanes, lane),
+            Width::Longs(lanes) => prefetch_index(lanes, lane),
+        }
     }
 
     /// Brings all of it near.

@@ -8,6 +8,8 @@
 
 use std::ops::Range;
 
+use prefetch_index::prefetch_index;
+
 use crate::buckets::records::{BLOCK_RECORDS, Block, HOUR, HourNumber, Mark, Owner, Place, Record, Records};
 use crate::buckets::sums::Sums;
 use crate::room::{Room, RoomKey};
@@ -16,7 +18,7 @@ use crate::room::{Room, RoomKey};
 /// more would have to be looked at.
 const MIXED_MAX: u32 = if cfg!(test) { 5 } else { 256 };
 const EIGHTHS: usize = 8;
-const EIGHTH_MS: u32 = HOUR / 8;
+pub(super) const EIGHTH_MS: u32 = HOUR / 8;
 
 #[derive(Debug, Default)]
 pub(super) struct Hour {
@@ -54,9 +56,35 @@ impl Hour {
         eighths[usize::from(part) - 1].push(records, Owner::new(hour, part), record)
     }
 
-    /// What a look at where the next room would stand finds; it means nothing.
-    pub(super) fn look(&self) -> u32 {
-        self.mixed.blocks.last().map_or(0, |block| block.place(0).number())
+    /// Where the next room of this instant would stand, if the part is there.
+    fn part(&self, ms: u32) -> Option<&Part> {
+        if self.mixed.rooms < MIXED_MAX {
+            return Some(&self.mixed);
+        }
+        self.eighths.as_ref()?.get((ms / EIGHTH_MS) as usize)
+    }
+
+    /// Has the part fetched that the next room of this instant would belong to.
+    pub(super) fn fetch_part(&self, ms: u32) {
+        if let Some(part) = self.part(ms) {
+            prefetch_index(std::slice::from_ref(part), 0);
+        }
+    }
+
+    /// Has fetched which block of that part is the last one.
+    pub(super) fn fetch_block(&self, ms: u32) {
+        if let Some(Part { blocks, .. }) = self.part(ms) {
+            prefetch_index(blocks, blocks.len().saturating_sub(1));
+        }
+    }
+
+    /// Has fetched where in it the room would stand.
+    pub(super) fn fetch_free(&self, records: &Records, ms: u32) {
+        if let Some(Part { blocks, rooms }) = self.part(ms)
+            && let Some(block) = blocks.last()
+        {
+            records.fetch(block.place(rooms % BLOCK_RECORDS));
+        }
     }
 
     /// The same for many; `each` is told where they stand, in their order.

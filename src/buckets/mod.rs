@@ -23,11 +23,13 @@ mod walk;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use prefetch_index::prefetch_index;
+
 use crate::room::{DepartmentSlot, PackedId, Room, RoomKey, Timestamp};
 
 use hour::Hour;
 use range::{End, Parts};
-use records::{HOUR, HourNumber, Mark, Record, Records};
+use records::{HOUR, HourNumber, Mark, Record, Records, ms_of_hour};
 use shares::Shares;
 use span::{Cover, ERA_HOURS, Era};
 use totals::Sign;
@@ -160,30 +162,47 @@ impl Buckets {
         true
     }
 
-    /// Brings what stands at these places near. Those of many rooms are fetched at the
-    /// same time, while those of one after the other are waited for each.
-    pub fn read_ahead(&self, places: impl Iterator<Item = Place>) {
-        for place in places {
-            // Without this, what has no effect would be left out.
-            std::hint::black_box((self.room(place), self.key(place)));
-        }
+    /// Has what stands at this place fetched. For many rooms that comes at the same time,
+    /// while one after the other is waited for.
+    #[inline]
+    pub fn fetch(&self, place: Place) {
+        self.records.fetch(place);
     }
 
-    /// Brings near what rooms of these instants and departments would be added to.
-    pub fn read_ahead_at(&self, rooms: impl Iterator<Item = (Timestamp, DepartmentSlot)> + Clone) {
-        let hour = |ts| {
+    /// Has the id fetched that stands at this place, for [`Self::packed_bits`].
+    #[inline]
+    pub fn fetch_id(&self, place: Place) {
+        self.records.fetch_id(place);
+    }
+
+    /// The bits of the id at this place, if it is a packed one and they tell so themselves.
+    #[inline]
+    pub fn packed_bits(&self, place: Place) -> Option<[u64; 2]> {
+        self.records.packed_bits(place)
+    }
+
+    /// Has what rooms of these instants and departments would be added to fetched.
+    pub fn fetch_for(&self, rooms: impl Iterator<Item = (Timestamp, DepartmentSlot)> + Clone) {
+        // Rooms mostly come in the order of their creation, many of one part of an hour together.
+        let mut last = None;
+        let part = |ts: Timestamp| ts.as_millis().div_euclid(hour::EIGHTH_MS.into());
+        let parts = rooms.clone().filter(move |&(ts, _)| last.replace(part(ts)) != Some(part(ts)));
+        let hour = |(ts, _)| {
             let number = HourNumber::of(ts);
-            self.eras.get(&number.era()).and_then(|era| Some((era, number, era.hour(number)?)))
+            Some((self.eras.get(&number.era())?.hour(number)?, ms_of_hour(ts)))
         };
-        // What the second look needs to know is fetched by the first one.
-        for (ts, _) in rooms.clone() {
-            std::hint::black_box(hour(ts).map(|(_, _, hour)| hour.rooms()));
-        }
+        let hours = parts.filter_map(hour);
+        // What each of these needs to know is fetched by the one before.
+        hours.clone().for_each(|(hour, _)| prefetch_index(std::slice::from_ref(hour), 0));
+        hours.clone().for_each(|(hour, ms)| hour.fetch_part(ms));
+        hours.clone().for_each(|(hour, ms)| hour.fetch_block(ms));
         for (ts, department) in rooms {
-            std::hint::black_box(
-                hour(ts).map(|(era, number, hour)| (era.look(number, department), hour.look())),
-            );
+            let number = HourNumber::of(ts);
+            if let Some(era) = self.eras.get(&number.era()) {
+                era.fetch_sums(number, department);
+            }
         }
+        hours.for_each(|(hour, ms)| hour.fetch_free(&self.records, ms));
     }
 
     /// The room at this place.

@@ -6,6 +6,8 @@
 //! third of the memory. Invariant: a block that was handed out says who has it, and
 //! a place points at one record until its owner moves it.
 
+use prefetch_index::prefetch_index;
+
 use crate::buckets::sums::Sum;
 use crate::room::{DepartmentSlot, PackedId, Room, RoomKey, Timestamp};
 
@@ -27,8 +29,17 @@ pub(super) const HOUR: u32 = 3_600_000;
 pub struct Place(u32);
 
 impl Place {
-    pub(super) fn number(self) -> u32 {
+    /// What stands where there is none; it means nothing.
+    pub(crate) const NOWHERE: Self = Self(u32::MAX);
+
+    #[cfg(test)]
+    pub(crate) fn number(self) -> u32 {
         self.0
+    }
+
+    #[cfg(test)]
+    pub(crate) fn numbered(number: u32) -> Self {
+        Self(number)
     }
 }
 
@@ -40,6 +51,11 @@ impl HourNumber {
     pub(super) fn of(ts: Timestamp) -> Self {
         Self(ts.as_millis().div_euclid(HOUR_MS))
     }
+}
+
+/// Where in its hour an instant lies, in ms.
+pub(super) fn ms_of_hour(ts: Timestamp) -> u32 {
+    u32::try_from(ts.as_millis().rem_euclid(HOUR_MS)).unwrap_or(0)
 }
 
 /// Who has a block: an hour, and which of its parts, in one number.
@@ -80,6 +96,9 @@ pub(super) struct Mark {
     department: DepartmentSlot,
 }
 
+/// Stands beside the number of a long id, and in few that are packed.
+const LONG: u64 = u64::MAX;
+
 const LETTERS_AT: u32 = 22;
 const WAITING_AT: u32 = 28;
 const MS_MASK: u32 = (1 << LETTERS_AT) - 1;
@@ -88,10 +107,10 @@ impl Record {
     pub(super) fn new(key: RoomKey, room: Room) -> Self {
         let (bits, letters) = match key {
             RoomKey::Packed(packed) => (packed.bits(), packed.letters()),
-            RoomKey::Long(number) => ([number.into(), 0], 0),
+            RoomKey::Long(number) => ([number.into(), LONG], 0),
         };
-        let ms = u32::try_from(room.ts.as_millis().rem_euclid(HOUR_MS)).unwrap_or(0);
-        let state = ms | u32::from(letters) << LETTERS_AT | u32::from(room.waiting) << WAITING_AT;
+        let state =
+            ms_of_hour(room.ts) | u32::from(letters) << LETTERS_AT | u32::from(room.waiting) << WAITING_AT;
         Self { bits, mark: Mark { state, department: room.department } }
     }
 
@@ -197,6 +216,30 @@ impl Records {
     pub(super) fn at(&self, place: Place) -> Record {
         let (page, at) = self.page_of(place);
         Record { bits: page.ids[at], mark: page.marks[at] }
+    }
+
+    /// The bits of the packed id that stands here; none where only the mark tells whether one
+    /// does.
+    #[inline]
+    pub(super) fn packed_bits(&self, place: Place) -> Option<[u64; 2]> {
+        let (page, at) = self.page_of(place);
+        Some(page.ids[at]).filter(|&[_, high]| high != LONG)
+    }
+
+    /// Has the id fetched that stands there.
+    #[inline]
+    pub(super) fn fetch_id(&self, place: Place) {
+        let (page, at) = self.page_of(place);
+        prefetch_index(&page.ids, at);
+    }
+
+    /// Has all that stands there fetched.
+    #[inline]
+    pub(super) fn fetch(&self, place: Place) {
+        let (page, at) = self.page_of(place);
+        prefetch_index(&page.ids, at);
+        prefetch_index(&page.marks, at);
+        prefetch_index(&page.owners, at / BLOCK_RECORDS as usize);
     }
 
     pub(super) fn mark(&self, place: Place) -> Mark {

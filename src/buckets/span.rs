@@ -137,13 +137,15 @@ impl Era {
         self.spans[span].as_ref()?.days[day].as_ref()?.hours[hour].as_deref()
     }
 
-    /// What a look at an hour and the sums next to it finds; it means nothing.
-    pub(super) fn look(&self, number: HourNumber, department: DepartmentSlot) -> Option<u32> {
+    /// Has what a department's room adds to fetched; coarser sums are few and near.
+    pub(super) fn fetch_sums(&self, number: HourNumber, department: DepartmentSlot) {
         let Address { span, day, hour } = number.address();
-        let day = self.spans[span].as_ref()?.days[day].as_ref()?;
-        let rooms = |sums: &Sums| sums.of(department).map_or(0, |sum| sum.rooms);
-        let hour_sums = &day.hours[hour].as_ref()?.sums;
-        Some(rooms(&day.sums) ^ rooms(&day.quarters[hour / 6]) ^ rooms(hour_sums))
+        let Some(day) = self.spans[span].as_ref().and_then(|span| span.days[day].as_ref()) else { return };
+        day.sums.fetch(department);
+        day.quarters[hour / 6].fetch(department);
+        if let Some(hour) = &day.hours[hour] {
+            hour.sums.fetch(department);
+        }
     }
 
     /// The hours from this one on, in order; the era begins with the hour `first`. What

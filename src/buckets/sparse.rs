@@ -4,6 +4,8 @@
 //! bytes a department, open addressing with linear probing, grown by a quarter.
 //! Invariant: a department stands here exactly as long as it has a room.
 
+use prefetch_index::prefetch_index;
+
 use crate::buckets::sums::{Sum, looked_at};
 
 /// No rooms mean that the cell is free.
@@ -43,6 +45,11 @@ impl Sparse {
     pub(super) fn each(&self) -> impl Iterator<Item = (u32, Sum)> {
         let used = self.cells.iter().filter(|cell| cell.sum.rooms > 0);
         used.map(|cell| (cell.department, cell.sum))
+    }
+
+    /// Has fetched where this department's sum stands, or would.
+    pub(super) fn fetch(&self, department: u32) {
+        prefetch_index(&self.cells, home(department, self.cells.len()));
     }
 
     /// The department's sum, which the caller does not leave without rooms.

@@ -58,6 +58,14 @@ impl Sums {
         }
     }
 
+    /// Has fetched where this department's share stands.
+    pub(super) fn fetch(&self, department: DepartmentSlot) {
+        match self {
+            Self::Sparse(sparse) => sparse.fetch(department.0),
+            Self::Dense(dense) => dense.fetch(department.0),
+        }
+    }
+
     #[inline]
     pub(super) fn add(&mut self, room: Room) {
         match self {

@@ -8,12 +8,10 @@
 
 use std::collections::BTreeSet;
 
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
-
 use crate::buckets::{Buckets, Place};
-use crate::ledger::{Ledger, SHARDS, SHARES, hash_of, shard, shard_of};
-use crate::room::{RoomKey, StoredIdRef};
+use crate::ledger::shard::Shard;
+use crate::ledger::{Ledger, SHARDS, SHARES, hash_at, id_of, shard, shard_of};
+use crate::room::RoomKey;
 
 const GROUPS: usize = 64;
 const GROUP_SHARDS: usize = SHARDS / GROUPS;
@@ -116,41 +114,28 @@ impl Intake {
 
     fn enter_shard(&mut self, ledger: &mut Ledger, shard: usize, waiting: &[Waiting], buckets: &Buckets) {
         let Ledger { shards, long, hashes, rooms } = ledger;
-        let id = |key| match key {
-            RoomKey::Packed(packed) => StoredIdRef::Packed(packed),
-            RoomKey::Long(number) => StoredIdRef::Long(long.text(number)),
-        };
-        let id_at = |place: &Place| id(buckets.key(*place));
-        let hash_at = |place: &Place| hash_of(hashes, id_at(place));
-        let table = &mut shards[shard];
-        self.make_place(table, shard, waiting.len(), hash_at);
+        let id_at = |place| id_of(buckets.key(place), long);
+        let hash_at = |place| hash_at(place, hashes, long, buckets);
+        let places = &mut shards[shard];
+        self.make_place(places, shard, waiting.len(), hash_at);
         for &Waiting { hash, place } in waiting {
             // What has the same hash is nearly always the same; what has not is far away.
-            let is_it = |known: &Place| hash_at(known) == hash && id_at(known) == id_at(&place);
-            match table.entry(hash, is_it, hash_at) {
-                Entry::Vacant(vacant) => {
-                    vacant.insert(place);
-                    *rooms += 1;
-                }
-                Entry::Occupied(mut known) => {
-                    self.outdated.push(std::mem::replace(known.get_mut(), place));
-                }
+            let is_it = |known| hash_at(known) == hash && id_at(known) == id_at(place);
+            if let Some(known) = places.find_mut(hash, is_it) {
+                self.outdated.push(std::mem::replace(known, place));
+            } else {
+                places.insert(hash, place, hash_at);
+                *rooms += 1;
             }
         }
     }
 
     /// Makes a shard that has to grow as large as it is expected to become.
-    fn make_place(
-        &self,
-        table: &mut HashTable<Place>,
-        shard: usize,
-        more: usize,
-        hash_at: impl Fn(&Place) -> u64,
-    ) {
-        if table.len() + more > table.capacity() {
+    fn make_place(&self, places: &mut Shard, shard: usize, more: usize, hash_at: impl Fn(Place) -> u64) {
+        if more > places.free() {
             let expected = self.expected.saturating_mul(self.shares[shard]) / SHARES;
-            let expected = usize::try_from(expected).unwrap_or(0).saturating_sub(table.len());
-            table.reserve(expected, hash_at);
+            let expected = usize::try_from(expected).unwrap_or(0).saturating_sub(places.len());
+            places.reserve(expected, hash_at);
         }
     }
 }

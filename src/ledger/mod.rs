@@ -7,15 +7,17 @@
 
 mod intake;
 mod long;
+mod shard;
 
 use std::hash::BuildHasher;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::DefaultHashBuilder;
 
 use crate::buckets::{Buckets, Moved, Place};
 use crate::room::{RoomKey, StoredIdRef};
 
 use long::LongIds;
+use shard::Shard;
 
 pub use intake::Intake;
 
@@ -27,7 +29,7 @@ const SHARDS: usize = 4_096;
 /// buckets says so here, before anything is looked up again.
 #[derive(Debug)]
 pub struct Ledger {
-    shards: Box<[HashTable<Place>]>,
+    shards: Box<[Shard]>,
     long: LongIds,
     /// Seeded anew in each process, against ids made to collide.
     hashes: DefaultHashBuilder,
@@ -51,7 +53,7 @@ impl<'a> HashedId<'a> {
 impl Default for Ledger {
     fn default() -> Self {
         Self {
-            shards: (0..SHARDS).map(|_| HashTable::new()).collect(),
+            shards: (0..SHARDS).map(|_| Shard::default()).collect(),
             long: LongIds::default(),
             hashes: DefaultHashBuilder::default(),
             rooms: 0,
@@ -68,28 +70,24 @@ impl Ledger {
 
     /// Where the room with this id stands, if it counts.
     pub fn find(&self, HashedId { id, hash }: HashedId<'_>, buckets: &Buckets) -> Option<Place> {
-        let is_it = |place: &Place| match id {
-            StoredIdRef::Packed(packed) => buckets.is_at(*place, packed),
-            StoredIdRef::Long(_) => self.id(buckets.key(*place)) == id,
+        let is_it = |place| match id {
+            StoredIdRef::Packed(packed) => buckets.is_at(place, packed),
+            StoredIdRef::Long(_) => self.id(buckets.key(place)) == id,
         };
-        self.shards[shard(hash)].find(hash, is_it).copied()
+        self.shards[shard(hash)].find(hash, is_it)
     }
 
-    /// Looks at where the place of this id would stand, for reading ahead.
-    pub fn approach(&self, HashedId { hash, .. }: HashedId<'_>) {
-        let table = &self.shards[shard(hash)];
-        let begin =
-            usize::try_from(hash & u64::from(u32::MAX)).unwrap_or(0) & table.num_buckets().saturating_sub(1);
-        // Those next to each other share a line of memory, and some are in use.
-        let beside = [0, 1, 2, 3].map(|other| table.get_bucket(begin ^ other));
-        // Without this, what has no effect would be left out.
-        std::hint::black_box((table.find(hash, |_| false), beside.map(Option::<&Place>::copied)));
+    /// Has the part of the index fetched in which the place of this id would stand.
+    #[inline]
+    pub fn fetch(&self, HashedId { hash, .. }: HashedId<'_>) {
+        self.shards[shard(hash)].fetch(hash);
     }
 
     /// Where the room with this id stands, or another one: a guess that looks at no
-    /// record, for reading ahead.
+    /// record.
+    #[inline]
     pub fn guess(&self, HashedId { hash, .. }: HashedId<'_>) -> Option<Place> {
-        self.shards[shard(hash)].find(hash, |_| true).copied()
+        self.shards[shard(hash)].guess(hash)
     }
 
     /// What stands for this id in the record of a room that is not known yet.
@@ -104,33 +102,26 @@ impl Ledger {
     /// The id that a record's key stands for.
     #[inline]
     pub fn id(&self, key: RoomKey) -> StoredIdRef<'_> {
-        match key {
-            RoomKey::Packed(packed) => StoredIdRef::Packed(packed),
-            RoomKey::Long(number) => StoredIdRef::Long(self.long.text(number)),
-        }
+        id_of(key, &self.long)
     }
 
     /// Remembers where a room not known before stands now.
     pub fn enter(&mut self, HashedId { hash, .. }: HashedId<'_>, place: Place, buckets: &Buckets) {
         let Self { shards, long, hashes, rooms } = self;
-        let hash_at = |place: &Place| match buckets.key(*place) {
-            RoomKey::Packed(packed) => hash_of(hashes, StoredIdRef::Packed(packed)),
-            RoomKey::Long(number) => hash_of(hashes, StoredIdRef::Long(long.text(number))),
-        };
-        let table = &mut shards[shard(hash)];
-        if table.len() == table.capacity() {
+        let hash_at = |place| hash_at(place, hashes, long, buckets);
+        let places = &mut shards[shard(hash)];
+        if places.is_full() {
             // It grows now, and asks for the hash of every room in it.
-            buckets.read_ahead(table.iter().copied());
+            places.iter().for_each(|place| buckets.fetch_id(place));
         }
-        table.insert_unique(hash, place, hash_at);
+        places.insert(hash, place, hash_at);
         *rooms += 1;
     }
 
     /// Forgets a room; its key stands for it no more.
     pub fn forget(&mut self, key: RoomKey, place: Place) {
         let hash = self.hash(self.id(key));
-        if let Ok(known) = self.shards[shard(hash)].find_entry(hash, |known| *known == place) {
-            known.remove();
+        if self.shards[shard(hash)].remove(hash, place) {
             self.rooms -= 1;
         }
         self.release(key);
@@ -146,7 +137,7 @@ impl Ledger {
     /// Follows a record that was moved.
     pub fn follow(&mut self, moved: Moved) {
         let hash = self.hash(self.id(moved.key));
-        if let Some(place) = self.shards[shard(hash)].find_mut(hash, |place| *place == moved.from) {
+        if let Some(place) = self.shards[shard(hash)].find_mut(hash, |place| place == moved.from) {
             *place = moved.to;
         }
     }
@@ -170,15 +161,29 @@ impl Ledger {
 #[inline]
 fn hash_of(hashes: &DefaultHashBuilder, id: StoredIdRef<'_>) -> u64 {
     match id {
-        StoredIdRef::Packed(packed) => {
-            let [low, high] = packed.bits();
-            hashes.hash_one((low, high, packed.letters()))
-        }
+        StoredIdRef::Packed(packed) => hashes.hash_one(packed.bits()),
         StoredIdRef::Long(text) => hashes.hash_one(text),
     }
 }
 
-/// The shard of a hash, by bits that the table inside does not look at. The
+/// The hash of the id whose record stands here.
+#[inline]
+fn hash_at(place: Place, hashes: &DefaultHashBuilder, long: &LongIds, buckets: &Buckets) -> u64 {
+    // For nearly all of them one look is enough.
+    match buckets.packed_bits(place) {
+        Some(bits) => hashes.hash_one(bits),
+        None => hash_of(hashes, id_of(buckets.key(place), long)),
+    }
+}
+
+fn id_of(key: RoomKey, long: &LongIds) -> StoredIdRef<'_> {
+    match key {
+        RoomKey::Packed(packed) => StoredIdRef::Packed(packed),
+        RoomKey::Long(number) => StoredIdRef::Long(long.text(number)),
+    }
+}
+
+/// The shard of a hash, by bits that it does not look at itself. The
 /// first shards get up to half as many rooms as the last ones, on a curve, so
 /// that they double one after the other as rooms become more, and never all of
 /// them within a short time.

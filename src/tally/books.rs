@@ -34,15 +34,15 @@ impl Books {
         mut each: impl FnMut(Outcome),
     ) {
         for changes in changes.chunks(AT_ONCE) {
-            let ids = self.rooms.hashed(changes.iter().map(|(change, _)| StoredIdRef::from(&change.room)));
+            let coming = self.rooms.fetch(changes.iter().map(|(change, _)| StoredIdRef::from(&change.room)));
             let mut stated = [None; AT_ONCE];
             for (stated, (change, _)) in stated.iter_mut().zip(changes) {
                 *stated = self.stated(&change.change);
             }
-            self.rooms.read_ahead(ids[..changes.len()].iter().copied());
-            self.rooms.buckets.read_ahead_at(stated.iter().copied().flatten());
-            for ((&id, stated), &(change, when)) in ids.iter().zip(stated).zip(changes) {
-                each(self.apply(id, stated.map(|(_, slot)| slot), &change.change, when, journal));
+            let new = coming.iter().zip(stated).filter(|(coming, _)| !coming.may_be_known);
+            self.rooms.buckets.fetch_for(new.filter_map(|(_, stated)| stated));
+            for ((coming, stated), &(change, when)) in coming.iter().zip(stated).zip(changes) {
+                each(self.apply(coming.id, stated.map(|(_, slot)| slot), &change.change, when, journal));
             }
         }
     }

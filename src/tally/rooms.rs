@@ -3,6 +3,8 @@
 //! Owns every change of either. Invariant: the ledger knows the place of every
 //! record among the buckets, and of no other.
 
+use smallvec::SmallVec;
+
 use crate::buckets::{Buckets, Place};
 use crate::ledger::{HashedId, Intake, Ledger};
 use crate::room::{PackedId, Room, RoomKey, StoredIdRef};
@@ -15,6 +17,14 @@ pub(super) const AT_ONCE: usize = 32;
 pub(super) struct Rooms {
     pub(super) ledger: Ledger,
     pub(super) buckets: Buckets,
+}
+
+/// The id of a change that is applied soon.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Coming<'a> {
+    pub(super) id: HashedId<'a>,
+    /// Whether something stands in the index that may be this room.
+    pub(super) may_be_known: bool,
 }
 
 /// A room that counts, until the next change of any.
@@ -30,20 +40,26 @@ impl Rooms {
         Some(Known { place, room: self.buckets.room(place) })
     }
 
-    /// The first ids, hashed; the rest of the array means nothing.
-    pub(super) fn hashed<'a>(&self, ids: impl Iterator<Item = StoredIdRef<'a>>) -> [HashedId<'a>; AT_ONCE] {
-        let mut hashed = [self.ledger.hashed(StoredIdRef::Long("")); AT_ONCE];
-        hashed.iter_mut().zip(ids).for_each(|(hashed, id)| *hashed = self.ledger.hashed(id));
-        hashed
-    }
-
-    /// Brings near what is known of these rooms. What is looked at for all of them is
-    /// fetched at the same time, while one after the other would be waited for.
-    pub(super) fn read_ahead<'a>(&self, ids: impl Iterator<Item = HashedId<'a>> + Clone) {
-        ids.clone().for_each(|id| self.ledger.approach(id));
-        let mut guesses = [None; AT_ONCE];
-        guesses.iter_mut().zip(ids).for_each(|(guess, id)| *guess = self.ledger.guess(id));
-        self.buckets.read_ahead(guesses.into_iter().flatten());
+    /// Takes ids of which changes are applied next, [`AT_ONCE`] of them at most, and has what is
+    /// known of each fetched: it comes for all at the same time, while for one after the other it
+    /// would be waited for.
+    pub(super) fn fetch<'a>(
+        &self,
+        ids: impl Iterator<Item = StoredIdRef<'a>>,
+    ) -> SmallVec<[Coming<'a>; AT_ONCE]> {
+        let hashed = ids.map(|id| {
+            let id = self.ledger.hashed(id);
+            self.ledger.fetch(id);
+            Coming { id, may_be_known: false }
+        });
+        let mut coming: SmallVec<_> = hashed.collect();
+        for Coming { id, may_be_known } in &mut coming {
+            if let Some(place) = self.ledger.guess(*id) {
+                *may_be_known = true;
+                self.buckets.fetch(place);
+            }
+        }
+        coming
     }
 
     /// Makes a room count that is not known yet.
@@ -77,9 +93,9 @@ impl Rooms {
     /// The same for many, in their order.
     pub(super) fn change_all(&mut self, changes: &[(PackedId, Option<Room>)]) {
         for changes in changes.chunks(AT_ONCE) {
-            let ids = self.hashed(changes.iter().map(|&(packed, _)| StoredIdRef::Packed(packed)));
-            self.read_ahead(ids[..changes.len()].iter().copied());
-            ids.iter().zip(changes).for_each(|(&id, &(_, room))| self.change_hashed(id, room));
+            let ids = changes.iter().map(|&(packed, _)| StoredIdRef::Packed(packed));
+            let coming = self.fetch(ids);
+            coming.iter().zip(changes).for_each(|(coming, &(_, room))| self.change_hashed(coming.id, room));
         }
     }
 
