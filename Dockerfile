@@ -14,8 +14,8 @@ RUN apt-get update \
 WORKDIR /build
 
 # Stripped, a backtrace in a log still has addresses, and the image is a third of the size.
-ENV CARGO_PROFILE_RELEASE_STRIP=symbols \
-    CARGO_PROFILE_RELEASE_DEBUG=none
+ENV CARGO_PROFILE_DIST_STRIP=symbols \
+    CARGO_PROFILE_DIST_DEBUG=none
 
 # The dependencies alone first, against an empty program: this layer, the slow one, is built again
 # only when Cargo.toml or Cargo.lock changed. Targets whose files are not there yet (benches,
@@ -27,12 +27,12 @@ RUN cp Cargo.toml Cargo.toml.whole \
  && mkdir src \
  && touch src/lib.rs \
  && echo 'fn main() {}' > src/main.rs \
- && cargo build --release --locked --features tls \
- && cargo clean --release --package roomtally \
+ && cargo build --profile dist --locked --features tls \
+ && cargo clean --profile dist --package roomtally \
  && rm -rf src Cargo.toml.whole
 
 COPY . .
-RUN cargo build --release --locked --features tls
+RUN cargo build --profile dist --locked --features tls
 
 
 FROM debian:bookworm-slim
@@ -47,7 +47,7 @@ RUN apt-get update \
 RUN install -d -o 10001 -g 10001 -m 0750 /data
 VOLUME /data
 
-COPY --from=build /build/target/release/roomtally /usr/local/bin/roomtally
+COPY --from=build /build/target/dist/roomtally /usr/local/bin/roomtally
 
 # A number, so that an orchestrator which refuses root can tell without looking into the image.
 USER 10001:10001
