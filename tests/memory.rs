@@ -25,6 +25,10 @@ const PAGE_RECORDS: f64 = 65_536.0;
 const MIXED: f64 = 256.0;
 const BLOCK: f64 = 16.0;
 
+/// Of the twelve places of a line of the index, 64 bytes, 7/8 are in use when it grows and
+/// half as many behind that: so many in the middle, since shards grow one after the other.
+const LINE_USED: f64 = 12.0 * 7.0 / 8.0 * std::f64::consts::LN_2;
+
 const HOUR_MS: i64 = 3_600_000;
 /// The hours of every level of sums: an hour, 6 of them, a day, 8, 64 and 512 days.
 const LEVELS: [f64; 6] = [1.0, 6.0, 24.0, 192.0, 1_536.0, 12_288.0];
@@ -57,9 +61,7 @@ impl Shape {
         let an_hour = rooms / with_hours;
         let blocks = with_hours * blocks_of_an_hour(an_hour);
         let records = (blocks * BLOCK / PAGE_RECORDS).ceil() * PAGE_RECORDS * 24.5;
-        // Between 10 and 5 places of a line's twelve are in use: on the way from a growth to the next
-        // one, 6.9 in the middle.
-        let index = 64.0 / 6.93 * rooms + 250_000.0;
+        let index = 64.0 / LINE_USED * rooms + 250_000.0;
         let lists = 110.0 + 400.0 * is_reached(an_hour, MIXED);
         let buckets = lists * with_hours + 410.0 * with_days;
         let sums: f64 = there.map(|there| there * sums(departments, rooms / there)).iter().sum();

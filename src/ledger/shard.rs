@@ -14,8 +14,8 @@ use prefetch_index::prefetch_index;
 use crate::buckets::Place;
 
 const LINE_PLACES: usize = 12;
-/// Of so many places one more may be taken: with five of six a search looks at 1.1 lines.
-const FULL: (usize, usize) = (5, 6);
+/// Seven of eight places may be in use: fewer take more memory, more make a search look at more lines.
+const FULL: (usize, usize) = (7, 8);
 
 /// Places, and eight bits of each hash.
 #[derive(Debug, Clone, Copy)]
