@@ -44,6 +44,20 @@ impl<N: Copy> Lane<N> {
         Sum { rooms: self.rooms[at].into(), waiting: self.waiting[at].into() }
     }
 
+    /// How many rooms there were before; none, and nothing done, if one more is too many.
+    #[inline]
+    fn add_room(&mut self, at: usize, waiting: bool) -> Option<u32>
+    where
+        N: Into<u32> + TryFrom<u32>,
+    {
+        let Sum { rooms, waiting: those_waiting } = self.get(at);
+        let more = N::try_from(rooms.checked_add(1)?).ok()?;
+        // No more wait than there are.
+        let those_waiting = N::try_from(those_waiting + u32::from(waiting)).ok()?;
+        (self.rooms[at], self.waiting[at]) = (more, those_waiting);
+        Some(rooms)
+    }
+
     /// False, and nothing done, if it is too large.
     fn set(&mut self, at: usize, sum: Sum) -> bool
     where
@@ -142,21 +156,24 @@ impl Dense {
         }
     }
 
-    /// Adds one room to a slot that is there.
+    /// Adds one room to a slot; false, and nothing done, if it is not there.
     #[inline]
-    pub(super) fn add_room(&mut self, slot: u32, waiting: bool) {
+    pub(super) fn add_room(&mut self, slot: u32, waiting: bool) -> bool {
         let (lane, at) = place(slot);
-        if let Width::Bytes(lanes) = &mut self.sums
-            && let Some(Lane { rooms, waiting: those_waiting }) = lanes.get_mut(lane)
-            && rooms[at] < u8::MAX
-        {
-            self.used += usize::from(rooms[at] == 0);
-            rooms[at] += 1;
-            those_waiting[at] += u8::from(waiting);
-        } else {
-            let mut sum = self.get(slot);
-            sum.add(Sum { rooms: 1, waiting: waiting.into() });
-            self.set(slot, sum);
+        let add = |lanes: &mut Self| match &mut lanes.sums {
+            Width::Bytes(lanes) => lanes.get_mut(lane).map(|lane| lane.add_room(at, waiting)),
+            Width::Words(lanes) => lanes.get_mut(lane).map(|lane| lane.add_room(at, waiting)),
+            Width::Longs(lanes) => lanes.get_mut(lane).map(|lane| lane.add_room(at, waiting)),
+        };
+        loop {
+            match add(self) {
+                Some(Some(before)) => {
+                    self.used += usize::from(before == 0);
+                    return true;
+                }
+                Some(None) => self.widen(),
+                None => return false,
+            }
         }
     }
 

@@ -24,6 +24,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use prefetch_index::prefetch_index;
+use smallvec::SmallVec;
 
 use crate::room::{DepartmentSlot, PackedId, Room, RoomKey, Timestamp};
 
@@ -51,6 +52,9 @@ pub struct Moved {
     /// Where it stands now.
     pub to: Place,
 }
+
+/// What is fetched for so many rooms takes no memory of its own.
+const FETCHED_AT_ONCE: usize = 32;
 
 /// Parts of hours that are looked at room by room.
 type Ends<'a> = Vec<(&'a Hour, Range<u32>, Sign)>;
@@ -182,27 +186,29 @@ impl Buckets {
     }
 
     /// Has what rooms of these instants and departments would be added to fetched.
-    pub fn fetch_for(&self, rooms: impl Iterator<Item = (Timestamp, DepartmentSlot)> + Clone) {
-        // Rooms mostly come in the order of their creation, many of one part of an hour together.
+    pub fn fetch_for(&self, rooms: impl Iterator<Item = (Timestamp, DepartmentSlot)>) {
+        // Rooms mostly come in the order of their creation: what one of the same part of an hour
+        // is added to is near.
         let mut last = None;
-        let part = |ts: Timestamp| ts.as_millis().div_euclid(hour::EIGHTH_MS.into());
-        let parts = rooms.clone().filter(move |&(ts, _)| last.replace(part(ts)) != Some(part(ts)));
-        let hour = |(ts, _)| {
-            let number = HourNumber::of(ts);
-            Some((self.eras.get(&number.era())?.hour(number)?, ms_of_hour(ts)))
+        let mut is_next = |ts: Timestamp| {
+            let part = ts.as_millis().div_euclid(hour::EIGHTH_MS.into());
+            last.replace(part) != Some(part)
         };
-        let hours = parts.filter_map(hour);
-        // What each of these needs to know is fetched by the one before.
-        hours.clone().for_each(|(hour, _)| prefetch_index(std::slice::from_ref(hour), 0));
-        hours.clone().for_each(|(hour, ms)| hour.fetch_part(ms));
-        hours.clone().for_each(|(hour, ms)| hour.fetch_block(ms));
-        for (ts, department) in rooms {
+        let mut hours = SmallVec::<[_; FETCHED_AT_ONCE]>::new();
+        for (ts, department) in rooms.filter(|&(ts, _)| is_next(ts)) {
             let number = HourNumber::of(ts);
-            if let Some(era) = self.eras.get(&number.era()) {
-                era.fetch_sums(number, department);
+            if let Some(era) = self.eras.get(&number.era())
+                && let Some(hour) = era.hour(number)
+            {
+                prefetch_index(std::slice::from_ref(hour), 0);
+                hours.push((era, number, department, hour, ms_of_hour(ts)));
             }
         }
-        hours.for_each(|(hour, ms)| hour.fetch_free(&self.records, ms));
+        // What each of these needs to know is fetched by the one before.
+        hours.iter().for_each(|&(.., hour, ms)| hour.fetch_part(ms));
+        hours.iter().for_each(|&(.., hour, ms)| hour.fetch_block(ms));
+        hours.iter().for_each(|&(era, number, department, ..)| era.fetch_sums(number, department));
+        hours.iter().for_each(|&(.., hour, ms)| hour.fetch_free(&self.records, ms));
     }
 
     /// The room at this place.

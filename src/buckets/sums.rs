@@ -68,12 +68,12 @@ impl Sums {
 
     #[inline]
     pub(super) fn add(&mut self, room: Room) {
-        match self {
-            Self::Dense(dense) if (room.department.0 as usize) < dense.slots() => {
-                dense.add_room(room.department.0, room.waiting);
-            }
-            _ => self.add_share(room.department, Sum::of(room)),
+        if let Self::Dense(dense) = self
+            && dense.add_room(room.department.0, room.waiting)
+        {
+            return;
         }
+        self.add_share(room.department, Sum::of(room));
     }
 
     /// Adds the shares of many rooms.
