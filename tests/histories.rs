@@ -305,6 +305,89 @@ proptest! {
     }
 }
 
+/// What a room of a crowded hour is; there are enough that the hour sums up its quarters.
+#[derive(Debug, Clone, Copy)]
+struct Crowded {
+    ms: i64,
+    department: u8,
+    waiting: bool,
+}
+
+const CROWD: usize = 3_000;
+
+fn crowded() -> impl Strategy<Value = Crowded> {
+    // Some stand where an eighth of the hour begins or ends.
+    let ms =
+        prop_oneof![0..HOUR_MS, (0..8_i64, -1_i64..=1).prop_map(|(at, ms)| (at * HOUR_MS / 8 + ms).max(0))];
+    (ms, 0..3_u8, any::<bool>()).prop_map(|(ms, department, waiting)| Crowded { ms, department, waiting })
+}
+
+/// Tells what each of these rooms is now, or that it is gone, in batches.
+fn tell_crowd(counting: &mut Counting, offset: &mut i64, told: &[(usize, Option<Crowded>)]) {
+    for told in told.chunks(1_000) {
+        let mut batch = Batch::default();
+        for &(number, room) in told {
+            let value = match room {
+                Some(Crowded { ms, department, waiting }) => format!(
+                    r#"{{"event":"room-created","_id":"crowd{number}","ts":{},"departmentId":"{department}","waitingResponse":{waiting}}}"#,
+                    MIDDLE_MS + ms
+                ),
+                None => format!(r#"{{"event":"room-removed","_id":"crowd{number}"}}"#),
+            };
+            batch.push(&BatchRecord {
+                partition: Partition(0),
+                offset: *offset,
+                timestamp: Some(Timestamp::from_millis(MIDDLE_MS + 100 * DAY_MS)),
+                key: None,
+                value: Some(value.as_bytes()),
+                if_unknown: false,
+            });
+            *offset += 1;
+        }
+        counting.apply(&batch, |refusal| panic!("{refusal:?}"));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases() / 10))]
+
+    #[test]
+    fn every_part_of_an_hour_with_thousands_of_rooms_equals_the_models(
+        crowd in prop::collection::vec(crowded(), CROWD),
+        later in prop::collection::vec((0..CROWD, prop::option::weighted(0.7, crowded())), 0..600),
+        ranges in prop::collection::vec((crowded(), crowded()), 24),
+    ) {
+        let (writer, reader) = tally(10);
+        let limits =
+            Limits { record_bytes: 1 << 20, oldest: Timestamp::from_millis(0), max_future_ms: DAY_MS };
+        let mut counting = Counting::new(writer, Rules { limits, collection: String::new() });
+        counting.begin(Partition(0), NextOffset::START);
+        let (mut rooms, mut offset) = (vec![None; CROWD], 0);
+        let first: Vec<_> = crowd.into_iter().map(Some).enumerate().collect();
+        for told in [first, later] {
+            tell_crowd(&mut counting, &mut offset, &told);
+            told.into_iter().for_each(|(number, room)| rooms[number] = room);
+            for (from, to) in &ranges {
+                let mut expected = [[0; 2]; 3];
+                for room in rooms.iter().flatten().filter(|room| (from.ms..=to.ms).contains(&room.ms)) {
+                    expected[usize::from(room.department)][usize::from(room.waiting)] += 1;
+                }
+                let [from, to] = [from, to].map(|end| Timestamp::from_millis(MIDDLE_MS + end.ms));
+                for (answered, share) in [(Some(true), 0), (Some(false), 1)] {
+                    for only in [None, Some("1")] {
+                        let answer = reader.count(&Question { from, to, answered, department: only });
+                        for (name, expected) in ["0", "1", "2"].into_iter().zip(expected) {
+                            let found = answer.rows().find(|row| row.department == Some(name)).map(|row| row.rooms);
+                            let is_asked = only.is_none_or(|only| only == name) && expected[share] > 0;
+                            prop_assert_eq!(found, is_asked.then_some(expected[share]));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// How many histories: some for every run, more for a long one, see CONTRIBUTING.
 fn cases() -> u32 {
     std::env::var("ROOMTALLY_TEST_HISTORIES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(300)

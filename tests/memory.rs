@@ -24,6 +24,8 @@ const PAGE_RECORDS: f64 = 65_536.0;
 /// So many rooms of an hour stand together; those above stand by eighths of the hour.
 const MIXED: f64 = 256.0;
 const BLOCK: f64 = 16.0;
+/// From so many rooms on an hour has sums of its quarters.
+const QUARTERS_FROM: f64 = 2_048.0;
 
 /// Of the twelve places of a line of the index, 64 bytes, 7/8 are in use when it grows and
 /// half as many behind that: so many in the middle, since shards grow one after the other.
@@ -64,10 +66,12 @@ impl Shape {
         let index = 64.0 / LINE_USED * rooms + 250_000.0;
         let lists = 110.0 + 400.0 * is_reached(an_hour, MIXED);
         let buckets = lists * with_hours + 410.0 * with_days;
+        let of_quarters = 40.0 + sums(departments, (an_hour - MIXED).max(0.0) / 4.0);
+        let quarters = with_hours * is_reached(an_hour, QUARTERS_FROM) * 4.0 * of_quarters;
         let sums: f64 = there.map(|there| there * sums(departments, rooms / there)).iter().sum();
         let long = if self.long_id == 0 { 0.0 } else { (16.0 + self.long_id as f64) * rooms };
         let names = (110.0 + DEPARTMENT_LETTERS as f64) * departments;
-        records + index + buckets + sums + long + names
+        records + index + buckets + sums + quarters + long + names
     }
 }
 
@@ -197,6 +201,14 @@ fn hours_whose_rooms_stand_by_eighths_take_what_the_formula_says() {
     for hours in [780, 390, 200] {
         check(Shape { hours, ..PLAIN }, counted);
         check(Shape { departments: 10, hours, ..PLAIN }, loaded);
+    }
+}
+
+#[test]
+fn hours_that_sum_up_their_quarters_take_what_the_formula_says() {
+    for hours in [120, 60] {
+        check(Shape { departments: 4_000, hours, ..PLAIN }, counted);
+        check(Shape { departments: 4_000, hours, ..PLAIN }, loaded);
     }
 }
 

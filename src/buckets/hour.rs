@@ -2,30 +2,45 @@
 //!
 //! Owns which blocks of records an hour has. The first rooms stand together, in no
 //! order; those of a fuller hour stand by eighths of it, so that an end of a range
-//! that cuts the hour looks at few of them. Invariant: the records of a part fill its
-//! blocks without a gap, and a part has no block more than they need; so a removal
-//! moves the part's last record into the hole, and no record into another part.
+//! that cuts the hour looks at few of them, and those of a very full one are summed by
+//! quarters of the hour. Invariants: the records of a part fill its blocks without a
+//! gap, and a part has no block more than they need, so a removal moves the part's last
+//! record into the hole, and no record into another part; a quarter's sums, where there
+//! are any, equal the rooms of its two eighths.
 
 use std::ops::Range;
 
 use prefetch_index::prefetch_index;
 
 use crate::buckets::records::{BLOCK_RECORDS, Block, HOUR, HourNumber, Mark, Owner, Place, Record, Records};
+use crate::buckets::shares::Shares;
 use crate::buckets::sums::Sums;
 use crate::room::{Room, RoomKey};
 
 /// So many rooms stand in no order: fewer would waste more on blocks that are not full,
 /// more would have to be looked at.
-const MIXED_MAX: u32 = if cfg!(test) { 5 } else { 256 };
+pub(super) const MIXED_MAX: u32 = if cfg!(test) { 5 } else { 256 };
+/// From so many rooms on an hour sums up its quarters: with fewer, their sums would take
+/// more than the records that are not looked at for them are worth.
+const SUMMED_FROM: u32 = if cfg!(test) { 12 } else { 2_048 };
 const EIGHTHS: usize = 8;
 pub(super) const EIGHTH_MS: u32 = HOUR / 8;
+const QUARTERS: usize = 4;
 
 #[derive(Debug, Default)]
 pub(super) struct Hour {
     pub(super) sums: Sums,
     rooms: u32,
     mixed: Part,
-    eighths: Option<Box<[Part; EIGHTHS]>>,
+    ordered: Option<Box<Ordered>>,
+}
+
+/// The rooms of an hour that have an order.
+#[derive(Debug, Default)]
+struct Ordered {
+    eighths: [Part; EIGHTHS],
+    /// What stands in two eighths each. Once there they stay, as the eighths do.
+    quarters: Option<Box<[Sums; QUARTERS]>>,
 }
 
 /// Records that stand together.
@@ -46,14 +61,50 @@ impl Hour {
         self.rooms
     }
 
-    pub(super) fn push(&mut self, records: &mut Records, hour: HourNumber, record: Record) -> Place {
+    /// Adds a record; returns its part and where it stands. Sums are the caller's to keep.
+    pub(super) fn push(&mut self, records: &mut Records, hour: HourNumber, record: Record) -> (u8, Place) {
         self.rooms += 1;
         if self.mixed.rooms < MIXED_MAX {
-            return self.mixed.push(records, Owner::new(hour, 0), record);
+            return (0, self.mixed.push(records, Owner::new(hour, 0), record));
         }
         let part = part_of(record.mark());
-        let eighths = self.eighths.get_or_insert_default();
-        eighths[usize::from(part) - 1].push(records, Owner::new(hour, part), record)
+        let eighth = &mut self.ordered.get_or_insert_default().eighths[usize::from(part) - 1];
+        (part, eighth.push(records, Owner::new(hour, part), record))
+    }
+
+    /// The sums in which a room of this part stands.
+    #[inline]
+    pub(super) fn each_sums(&mut self, part: u8, mut each: impl FnMut(&mut Sums)) {
+        each(&mut self.sums);
+        if part > 0
+            && let Some(ordered) = &mut self.ordered
+            && let Some(quarters) = &mut ordered.quarters
+        {
+            each(&mut quarters[usize::from(part - 1) / 2]);
+        }
+    }
+
+    /// Whether its quarters are to be summed up now.
+    pub(super) fn wants_quarters(&self) -> bool {
+        self.rooms >= SUMMED_FROM && self.ordered.as_ref().is_some_and(|ordered| ordered.quarters.is_none())
+    }
+
+    /// Sums up its quarters, which have no sums yet.
+    pub(super) fn sum_up_quarters(&mut self, records: &Records, shares: &mut Shares) {
+        let Some(Ordered { eighths, quarters }) = self.ordered.as_deref_mut() else { return };
+        let quarters = quarters.get_or_insert_default();
+        for (sums, eighths) in quarters.iter_mut().zip(eighths.chunks(EIGHTHS / QUARTERS)) {
+            shares.fill(eighths.iter().flat_map(|part| part.marks(records)).flatten().copied());
+            sums.add_shares(shares);
+        }
+    }
+
+    /// Its rooms that have no order; those by eighths, if there are any; the sums of every
+    /// two of these, if they are kept.
+    pub(super) fn arranged(&self) -> (&Part, &[Part], Option<&[Sums; QUARTERS]>) {
+        let ordered = self.ordered.as_deref();
+        let eighths = ordered.map_or(&[][..], |ordered| &ordered.eighths);
+        (&self.mixed, eighths, ordered.and_then(|ordered| ordered.quarters.as_deref()))
     }
 
     /// Where the next room of this instant would stand, if the part is there.
@@ -61,7 +112,7 @@ impl Hour {
         if self.mixed.rooms < MIXED_MAX {
             return Some(&self.mixed);
         }
-        self.eighths.as_ref()?.get((ms / EIGHTH_MS) as usize)
+        self.ordered.as_ref()?.eighths.get((ms / EIGHTH_MS) as usize)
     }
 
     /// Has the part fetched that the next room of this instant would belong to.
@@ -96,7 +147,7 @@ impl Hour {
         mut each: impl FnMut(RoomKey, Place),
     ) {
         for &(key, room) in rooms {
-            each(key, self.push(records, hour, Record::new(key, room)));
+            each(key, self.push(records, hour, Record::new(key, room)).1);
         }
     }
 
@@ -109,8 +160,8 @@ impl Hour {
     /// the hole.
     pub(super) fn remove(&mut self, records: &mut Records, hole: Place) -> Option<Place> {
         self.rooms -= 1;
-        let part = match (records.owner_of(hole).part(), &mut self.eighths) {
-            (part @ 1.., Some(eighths)) => &mut eighths[usize::from(part) - 1],
+        let part = match (records.owner_of(hole).part(), &mut self.ordered) {
+            (part @ 1.., Some(ordered)) => &mut ordered.eighths[usize::from(part) - 1],
             _ => &mut self.mixed,
         };
         part.remove(records, hole)
@@ -118,41 +169,14 @@ impl Hour {
 
     /// Its parts by number, those that are there.
     pub(super) fn parts(&self) -> impl Iterator<Item = &Part> {
-        std::iter::once(&self.mixed).chain(self.eighths.iter().flat_map(|eighths| eighths.iter()))
+        let (mixed, eighths, _) = self.arranged();
+        std::iter::once(mixed).chain(eighths)
     }
 
     /// The marks of all its records.
     pub(super) fn marks<'a>(&'a self, records: &'a Records) -> impl Iterator<Item = Mark> {
         self.parts().flat_map(|part| part.marks(records)).flatten().copied()
     }
-
-    /// Brings near what [`Self::marks_near`] tells of this range.
-    pub(super) fn read_ahead(&self, records: &Records, ms: &Range<u32>) {
-        self.marks_near(records, ms).for_each(read_ahead);
-    }
-
-    /// Whether its rooms have an order, so that a short range costs less than a long one.
-    pub(super) fn has_order(&self) -> bool {
-        self.eighths.is_some()
-    }
-
-    /// The marks of all records that may be of this range, and others, block by block.
-    pub(super) fn marks_near<'a>(
-        &'a self,
-        records: &'a Records,
-        ms: &Range<u32>,
-    ) -> impl Iterator<Item = &'a [Mark]> {
-        let eighths = (ms.start / EIGHTH_MS) as usize..ms.end.div_ceil(EIGHTH_MS) as usize;
-        let near = self.eighths.iter().flat_map(move |parts| &parts[eighths.clone()]);
-        std::iter::once(&self.mixed).chain(near).flat_map(|part| part.marks(records))
-    }
-}
-
-/// Brings the marks of a block near, wherever lines of memory begin among them.
-fn read_ahead(marks: &[Mark]) {
-    let lines = [0, 7, 14].map(|at| marks.get(at).copied());
-    // Without this, what has no effect would be left out.
-    std::hint::black_box((lines, marks.last().copied()));
 }
 
 impl Part {
@@ -197,7 +221,8 @@ impl Part {
         numbers.rev().map(|number| records.at(self.place(number)))
     }
 
-    fn marks<'a>(&'a self, records: &'a Records) -> impl Iterator<Item = &'a [Mark]> {
+    /// The marks of its records, block by block.
+    pub(super) fn marks<'a>(&'a self, records: &'a Records) -> impl Iterator<Item = &'a [Mark]> {
         let mut left = self.rooms as usize;
         self.blocks.iter().map(move |&block| {
             let marks = records.marks(block);

@@ -3,8 +3,9 @@
 //! Owns a table by slot that is used again and again. Invariant: between two uses
 //! every row of it is 0.
 
+use crate::buckets::records::Mark;
 use crate::buckets::sums::Sum;
-use crate::room::{DepartmentSlot, Room};
+use crate::room::DepartmentSlot;
 
 /// Each department's share of some rooms.
 #[derive(Debug, Default)]
@@ -16,18 +17,18 @@ pub(super) struct Shares {
 impl Shares {
     /// Adds these rooms up, and forgets those before. Their slots are to be handed
     /// out one after the other: the table has a row for each.
-    pub(super) fn fill(&mut self, rooms: impl Iterator<Item = Room>) {
+    pub(super) fn fill(&mut self, marks: impl Iterator<Item = Mark>) {
         self.shares.clear();
-        for room in rooms {
-            let slot = room.department.0 as usize;
+        for mark in marks {
+            let slot = mark.department().0 as usize;
             if slot >= self.sums.len() {
                 self.sums.resize(slot + 1, Sum::default());
             }
             let sum = &mut self.sums[slot];
             if sum.rooms == 0 {
-                self.shares.push((room.department, Sum::default()));
+                self.shares.push((mark.department(), Sum::default()));
             }
-            sum.add(Sum::of(room));
+            sum.add(mark.sum());
         }
         for (department, sum) in &mut self.shares {
             *sum = std::mem::take(&mut self.sums[department.0 as usize]);

@@ -79,11 +79,10 @@ impl Era {
         self.spans.iter().all(Option::is_none)
     }
 
-    /// Adds up the rooms of all hours, from none on; the era begins with the hour `first`.
-    pub(super) fn sum_up(&mut self, records: &Records, first: i64, shares: &mut Shares) {
-        for (first, span) in (first..).step_by(64 * 24).zip(&mut self.spans) {
-            let Some(span) = span else { continue };
-            span.sum_up(records, first, shares);
+    /// Adds up the rooms of all hours, from none on.
+    pub(super) fn sum_up(&mut self, records: &Records, shares: &mut Shares) {
+        for span in self.spans.iter_mut().flatten() {
+            span.sum_up(records, shares);
             self.sums.add_all(&span.sums);
         }
     }
@@ -116,9 +115,9 @@ impl Era {
         from
     }
 
-    /// The sums on the way to an hour that is there, coarsest first.
+    /// The sums on the way to a part of an hour that is there, coarsest first.
     #[inline]
-    pub(super) fn each_sums(&mut self, number: HourNumber, mut each: impl FnMut(&mut Sums)) {
+    pub(super) fn each_sums(&mut self, number: HourNumber, part: u8, mut each: impl FnMut(&mut Sums)) {
         let Address { span, day, hour } = number.address();
         each(&mut self.sums);
         let Some(span) = &mut self.spans[span] else { return };
@@ -128,7 +127,7 @@ impl Era {
         each(&mut day.sums);
         each(&mut day.quarters[hour / 6]);
         if let Some(hour) = &mut day.hours[hour] {
-            each(&mut hour.sums);
+            hour.each_sums(part, each);
         }
     }
 
@@ -191,10 +190,10 @@ impl Era {
 }
 
 impl Span {
-    fn sum_up(&mut self, records: &Records, first: i64, shares: &mut Shares) {
-        for (at, (first, day)) in (first..).step_by(24).zip(&mut self.days).enumerate() {
+    fn sum_up(&mut self, records: &Records, shares: &mut Shares) {
+        for (at, day) in self.days.iter_mut().enumerate() {
             let Some(day) = day else { continue };
-            day.sum_up(records, first, shares);
+            day.sum_up(records, shares);
             self.eight_days[at / 8].add_all(&day.sums);
         }
         let Self { sums, eight_days, .. } = self;
@@ -222,12 +221,15 @@ impl Span {
 }
 
 impl Day {
-    fn sum_up(&mut self, records: &Records, first: i64, shares: &mut Shares) {
-        for (at, (number, hour)) in (first..).map(HourNumber).zip(&mut self.hours).enumerate() {
+    fn sum_up(&mut self, records: &Records, shares: &mut Shares) {
+        for (at, hour) in self.hours.iter_mut().enumerate() {
             let Some(hour) = hour else { continue };
-            shares.fill(hour.marks(records).map(|mark| mark.room(number)));
+            shares.fill(hour.marks(records));
             hour.sums.add_shares(shares);
             self.quarters[at / 6].add_shares(shares);
+            if hour.wants_quarters() {
+                hour.sum_up_quarters(records, shares);
+            }
         }
         let Self { sums, quarters, .. } = self;
         quarters.iter().for_each(|quarter| sums.add_all(quarter));
