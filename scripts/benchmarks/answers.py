@@ -1,6 +1,8 @@
 """Answers in the process itself, for random ranges of a year, beside DuckDB on the same rooms and the same
 ranges. Some of the answers are compared room by room, before any time is taken."""
 
+import pathlib
+import re
 import subprocess
 import sys
 
@@ -20,20 +22,29 @@ def run(rig):
     version = duckdb.line()
     compare(sides[MIDDLE], duckdb)
     waits = {size: ([], []) for size in sides}
-    theirs = ([], [])
+    theirs, before = ([], []), interrupted(sides[MIDDLE])
     for number in rig.each_round():
         for size, side in sides.items():
             take(side, number * RANGES, RANGES, waits[size])
         take(duckdb, number * RANGES, DUCKDB_RANGES, theirs)
+    times = interrupted(sides[MIDDLE]) - before
     for program in [*sides.values(), duckdb]:
         program.finish()
-    return table(version, {size: rig.of(size) for size in sides}, waits, theirs)
+    shown = table(version, {size: rig.of(size) for size in sides}, waits, theirs)
+    shown.notes.append(f"With {rig.of(MIDDLE)} rooms the thread was taken off its core {times} times in {rig.rounds * RANGES} answers.")
+    return shown
 
 
 def filled(rig, size, csv):
     side = rig.start("answers", "--ask", "--rooms", rig.of(size), *(["--csv", csv] if csv else []))
     demand(side.line() == "ready", "answers is not ready")
     return side
+
+
+def interrupted(side):
+    """How often another thread has taken its core: what waits meanwhile are the longest answers."""
+    status = pathlib.Path(f"/proc/{side.process.pid}/status").read_text()
+    return int(re.search(r"nonvoluntary_ctxt_switches:\s+(\d+)", status)[1])
 
 
 def compare(ours, theirs):
