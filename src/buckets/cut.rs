@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use prefetch_index::prefetch_index;
+
 use crate::buckets::hour::{EIGHTH_MS, Hour, Part};
 use crate::buckets::records::{HOUR, Mark, Records};
 use crate::buckets::span::Cover;
@@ -84,15 +86,13 @@ impl<'a> Scan<'a> {
         self.parts.iter().flat_map(|part| part.marks(records))
     }
 
-    /// Brings near what [`Self::marks`] tells.
-    pub(super) fn read_ahead(&self, records: &Records) {
-        self.marks(records).for_each(read_ahead);
+    /// Has fetched what [`Self::marks`] tells.
+    pub(super) fn fetch(&self, records: &Records) {
+        for marks in self.marks(records) {
+            // A block lies on two lines of memory, or on three.
+            [0, marks.len() / 2, marks.len().saturating_sub(1)]
+                .into_iter()
+                .for_each(|at| prefetch_index(marks, at));
+        }
     }
-}
-
-/// Brings the marks of a block near, wherever lines of memory begin among them.
-fn read_ahead(marks: &[Mark]) {
-    let lines = [0, 7, 14].map(|at| marks.get(at).copied());
-    // Without this, what has no effect would be left out.
-    std::hint::black_box((lines, marks.last().copied()));
 }

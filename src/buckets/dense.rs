@@ -140,14 +140,11 @@ impl Dense {
         }
     }
 
-    /// Brings all of it near.
-    pub(super) fn read_ahead(&self) {
-        fn each_line<N: Copy>(lanes: &[Lane<N>]) {
+    /// Has all sums fetched.
+    pub(super) fn fetch_all(&self) {
+        fn each_line<N>(lanes: &[Lane<N>]) {
             let in_line = (64 / size_of::<Lane<N>>()).max(1);
-            lanes
-                .iter()
-                .step_by(in_line)
-                .for_each(|lane| _ = std::hint::black_box((lane.rooms[0], lane.waiting[0])));
+            (0..lanes.len()).step_by(in_line).for_each(|at| prefetch_index(lanes, at));
         }
         match &self.sums {
             Width::Bytes(lanes) => each_line(lanes),

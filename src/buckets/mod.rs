@@ -100,14 +100,16 @@ impl Buckets {
     pub fn add(&mut self, key: RoomKey, room: Room) -> Place {
         let number = HourNumber::of(room.ts);
         let era = self.eras.entry(number.era()).or_default();
-        let hour = era.hour_mut(number);
-        if self.is_summed && hour.wants_quarters() {
+        let record = Record::new(key, room);
+        if !self.is_summed {
+            return era.hour_mut(number).push(&mut self.records, number, record).1;
+        }
+        let hour = era.add(number, room);
+        if hour.wants_quarters() {
             hour.sum_up_quarters(&self.records, &mut Shares::default());
         }
-        let (part, place) = hour.push(&mut self.records, number, Record::new(key, room));
-        if self.is_summed {
-            era.each_sums(number, part, |sums| sums.add(room));
-        }
+        let (part, place) = hour.push(&mut self.records, number, record);
+        hour.each_sums(part, |sums| sums.add(room));
         place
     }
 
@@ -239,11 +241,11 @@ impl Buckets {
     ) {
         totals.begin(slots);
         let (cover, scans) = self.cover(from, to);
-        // All of it is far away, and is fetched at the same time.
-        scans.iter().for_each(|scan| scan.read_ahead(&self.records));
+        // All of it is far away, and comes at the same time.
+        scans.iter().for_each(|scan| scan.fetch(&self.records));
         for (sums, _) in &cover {
             if let Sums::Dense(dense) = sums {
-                dense.read_ahead();
+                dense.fetch_all();
             }
         }
         for (sums, sign) in cover {

@@ -11,7 +11,7 @@ use crate::buckets::records::{HourNumber, Place, Records};
 use crate::buckets::shares::Shares;
 use crate::buckets::sums::Sums;
 use crate::buckets::totals::Sign;
-use crate::room::DepartmentSlot;
+use crate::room::{DepartmentSlot, Room};
 
 const QUARTER_HOURS: i64 = 6;
 const DAY_HOURS: i64 = 24;
@@ -93,6 +93,20 @@ impl Era {
         let Address { span, day, hour } = number.address();
         let span = self.spans[span].get_or_insert_default();
         let day = span.days[day].get_or_insert_default();
+        day.hours[hour].get_or_insert_default()
+    }
+
+    /// Adds a room to all sums above its hour, which is there then.
+    #[inline]
+    pub(super) fn add(&mut self, number: HourNumber, room: Room) -> &mut Hour {
+        let Address { span, day, hour } = number.address();
+        self.sums.add(room);
+        let span = self.spans[span].get_or_insert_default();
+        span.sums.add(room);
+        span.eight_days[day / 8].add(room);
+        let day = span.days[day].get_or_insert_default();
+        day.sums.add(room);
+        day.quarters[hour / 6].add(room);
         day.hours[hour].get_or_insert_default()
     }
 
