@@ -15,7 +15,7 @@ from .rig import values
 from .service import Service
 
 TITLE = "Answers while events pour in"
-FIRST, EACH = 1_000_000, 4_000_000
+FIRST, EACH = 10_000_000, 4_000_000
 IDLE_SECONDS = 5
 RATE = 1_000
 # The pace is taken from here to the end of a turn: before that the client finds its connections dead.
@@ -24,7 +24,7 @@ BEGINS_AT = 0.1
 
 def run(rig):
     rooms = rig.of(FIRST) + rig.rounds * 2 * rig.of(EACH)
-    topic = rig.topic("pouring", rig.of(FIRST), rooms=rooms, scattered=True)
+    topic = rig.topic("pouring", rig.of(FIRST), rooms=rooms)
     service = Service(rig, topic)
     service.ready()
     idle, busy, asked, unasked = [], [], [], []
@@ -67,7 +67,7 @@ class Turn:
         self.begin = service.position()
         os.kill(service.pid, signal.SIGSTOP)
         try:
-            rig.fill("pouring", self.records, first=first, rooms=rooms, scattered=True)
+            rig.fill("pouring", self.records, first=first, rooms=rooms)
         finally:
             os.kill(service.pid, signal.SIGCONT)
         self.begun = time.monotonic()
