@@ -1,7 +1,9 @@
 //! Dates as JavaScript's `toISOString` writes them, which most are: all bytes at once.
 //!
 //! Invariant: what is read here is read alike by the grammar of the module beside it,
-//! which is asked about everything that is not.
+//! which is asked about everything that is not; and what is written here is read here.
+
+use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
 
 use super::calendar::days_since_epoch;
 
@@ -27,6 +29,26 @@ pub(super) fn millis(text: &[u8; 24]) -> Option<i64> {
     let millis = i64::from(pair(below, 4)) * 10 + i64::from(below.to_le_bytes()[6]);
     let seconds = ((days * 24 + i64::from(hour)) * 60 + i64::from(minute)) * 60 + i64::from(second);
     Some(seconds * 1_000 + millis)
+}
+
+/// The text of an instant in the years that have four digits.
+pub(super) fn text(instant: DateTime<Utc>) -> Option<[u8; 24]> {
+    let year = u32::try_from(instant.year()).ok().filter(|&year| year < 10_000)?;
+    let mut text = *FORM;
+    let mut write = |at: usize, digits: usize, mut number: u32| {
+        for letter in text[at..at + digits].iter_mut().rev() {
+            *letter += u8::try_from(number % 10).unwrap_or(0);
+            number /= 10;
+        }
+    };
+    write(0, 4, year);
+    write(5, 2, instant.month());
+    write(8, 2, instant.day());
+    write(11, 2, instant.hour());
+    write(14, 2, instant.minute());
+    write(17, 2, instant.second());
+    write(20, 3, instant.timestamp_subsec_millis());
+    Some(text)
 }
 
 /// Eight bytes of a text with zeros between the digits, if each is what the form has there.

@@ -78,9 +78,13 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     /// `2020-09-09T00:11:22.345Z`; outside chrono's years the bare number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match DateTime::<Utc>::from_timestamp_millis(self.0) {
-            Some(instant) => f.write_str(&instant.to_rfc3339_opts(SecondsFormat::Millis, true)),
-            None => write!(f, "{} ms", self.0),
+        let Some(instant) = DateTime::<Utc>::from_timestamp_millis(self.0) else {
+            return write!(f, "{} ms", self.0);
+        };
+        // Most, and one for every answer.
+        match iso_string::text(instant).as_ref().map(|text| std::str::from_utf8(text)) {
+            Some(Ok(text)) => f.write_str(text),
+            _ => f.write_str(&instant.to_rfc3339_opts(SecondsFormat::Millis, true)),
         }
     }
 }
@@ -227,6 +231,18 @@ mod tests {
         assert_eq!(Timestamp::parse("2020-09-09T00:11:22.345Z"), Ok(Timestamp(1_599_610_282_345)));
         assert_eq!(Timestamp::parse("1970-01-01"), Ok(Timestamp(0)));
         assert_eq!(Timestamp::parse("1969-12-31T23:59:59.999Z"), Ok(Timestamp(-1)));
+    }
+
+    #[test]
+    fn an_instant_is_written_as_chrono_writes_it() {
+        let day_ms = 86_400_000_i64;
+        // Before the year 0 to behind the year 9999, with another time on each day.
+        for day in -720_000..2_940_000 {
+            let ms = day * day_ms + (day * 7_919_993).rem_euclid(day_ms);
+            let expected = DateTime::<Utc>::from_timestamp_millis(ms)
+                .map(|instant| instant.to_rfc3339_opts(SecondsFormat::Millis, true));
+            assert_eq!(Some(Timestamp(ms).to_string()), expected);
+        }
     }
 
     #[test]
