@@ -78,7 +78,7 @@ struct Parameters<'a> {
 impl<'a> Parameters<'a> {
     fn read(text: &'a str) -> Self {
         let mut parameters = Self::default();
-        for (key, value) in parse(text.as_bytes()) {
+        for (key, value) in pairs(text) {
             let (name, nested) = name_of(&key);
             if let Some(given) = parameters.named(name) {
                 *given = match given {
@@ -102,6 +102,17 @@ impl<'a> Parameters<'a> {
             _ => None,
         }
     }
+}
+
+/// Keys and values, decoded as of a form. Most of them are written as they stand.
+fn pairs(text: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    text.split('&').filter(|pair| !pair.is_empty()).filter_map(|pair| {
+        if pair.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+            return parse(pair.as_bytes()).next();
+        }
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        Some((key.into(), value.into()))
+    })
 }
 
 /// The parameter that a decoded key belongs to, and whether the key nests below
@@ -177,6 +188,15 @@ fn whole_number(text: &str) -> Result<u64, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn pairs_are_those_of_a_form(text in "[a-z=&%+0-9A-F\\[\\]é]{0,40}") {
+            let expected: Vec<_> = parse(text.as_bytes()).collect();
+            prop_assert_eq!(pairs(&text).collect::<Vec<_>>(), expected);
+        }
+    }
 
     #[test]
     fn a_whole_number_is_judged_by_its_value_however_it_is_written() {
