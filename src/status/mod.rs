@@ -9,6 +9,7 @@
 mod followed;
 mod readiness;
 mod results;
+mod shared;
 mod snapshot;
 mod timestamps;
 
@@ -18,15 +19,16 @@ pub use snapshot::SnapshotStatus;
 pub use timestamps::Timestamps;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use crate::log::{NextOffset, Partition, Positions, Stop, StopReason};
 use crate::room::Timestamp;
 use crate::status::followed::Followed;
+use crate::status::shared::Shared;
 
 /// The service's knowledge of itself, shared between its parts.
 #[derive(Debug, Clone, Default)]
-pub struct Status(Arc<Mutex<State>>);
+pub struct Status(Arc<Shared>);
 
 #[derive(Debug)]
 struct State {
@@ -67,14 +69,14 @@ impl Default for State {
 impl Status {
     /// The broker or the topic is seen in another state.
     pub fn set_kafka(&self, kafka: KafkaState) {
-        self.state().kafka = kafka;
+        self.0.change().kafka = kafka;
     }
 
     /// These positions and no others are what is counted from, and whatever was
     /// concluded from earlier ones is forgotten.
     pub fn restore(&self, positions: &Positions) {
         self.doubt();
-        let mut state = self.state();
+        let mut state = self.0.change();
         state.newest_record = None;
         let before = std::mem::take(&mut state.partitions);
         for (partition, position) in positions.all() {
@@ -88,21 +90,21 @@ impl Status {
 
     /// What was counted may be wrong: nothing is answered until it was read anew.
     pub fn doubt(&self) {
-        let mut state = self.state();
+        let mut state = self.0.change();
         (state.was_ready, state.trusted, state.as_of) = (false, false, None);
         state.awaited.clear();
     }
 
     /// The log was found to be the one that was counted.
     pub fn trust(&self) {
-        self.state().trusted = true;
+        self.0.change().trusted = true;
     }
 
     /// Partitions are followed from now on, and complete once the ends that their
     /// logs have now are reached; those that are followed already stay as they are,
     /// unless they begin later now, which only those do of which nothing was read.
     pub fn follow(&self, positions: &Positions, ends: impl Iterator<Item = (Partition, NextOffset)>) {
-        let mut state = self.state();
+        let mut state = self.0.change();
         let ends: BTreeMap<_, _> = ends.collect();
         for (partition, position) in positions.all() {
             let Some(&end) = ends.get(&partition) else { continue };
@@ -122,7 +124,7 @@ impl Status {
     /// A batch has been applied: positions, its records' timestamps, and the
     /// results so far.
     pub fn applied(&self, positions: &Positions, timestamps: &Timestamps, events: &EventCounts) {
-        let mut state = self.state();
+        let mut state = self.0.change();
         state.events.clone_from(events);
         state.newest_record = state.newest_record.max(timestamps.newest);
         for &(partition, last) in &timestamps.last {
@@ -141,12 +143,12 @@ impl Status {
 
     /// So many copies of refused records were acknowledged, and given up, so far.
     pub fn dead_letters(&self, acknowledged: u64, failed: u64) {
-        self.state().dead_letters = DeadLetterCounts { acknowledged, failed };
+        self.0.change().dead_letters = DeadLetterCounts { acknowledged, failed };
     }
 
     /// The log's own reader has reached the end of a partition.
     pub fn reached_end(&self, partition: Partition) {
-        let mut state = self.state();
+        let mut state = self.0.change();
         if let Some(followed) = state.partitions.get_mut(&partition) {
             followed.status.current = true;
         }
@@ -155,7 +157,7 @@ impl Status {
 
     /// The broker said where the partitions end.
     pub fn heard_ends(&self, ends: Ends) {
-        let mut state = self.state();
+        let mut state = self.0.change();
         for (partition, &end) in &ends.ends {
             if let Some(followed) = state.partitions.get_mut(partition) {
                 followed.status.end = end.max(followed.status.position);
@@ -172,7 +174,7 @@ impl Status {
     /// Snapshots are kept, and the newest generation is this one, if there is one, as
     /// for [`Status::snapshot_kept`].
     pub fn snapshots_begin(&self, newest: Option<(u64, Timestamp, u64)>) {
-        let mut state = self.state();
+        let mut state = self.0.change();
         state.snapshot = SnapshotStatus { kept: true, ..SnapshotStatus::default() };
         if let Some((generation, written_at, bytes)) = newest {
             state.snapshot.took(generation, written_at, bytes);
@@ -182,24 +184,24 @@ impl Status {
     /// A generation is on disk for good: its number, when it was written, and the
     /// bytes of all files that it stands in.
     pub fn snapshot_kept(&self, generation: u64, written_at: Timestamp, bytes: u64) {
-        self.state().snapshot.took(generation, written_at, bytes);
+        self.0.change().snapshot.took(generation, written_at, bytes);
     }
 
     /// A snapshot could not be written.
     pub fn snapshot_failed(&self, error: String) {
-        let mut state = self.state();
+        let mut state = self.0.change();
         state.snapshot.failures += 1;
         state.snapshot.error = Some(error);
     }
 
     /// Whether it is long since the broker showed which log it has.
     pub fn snapshots_unvouched(&self, unvouched: bool) {
-        self.state().snapshot.unvouched = unvouched;
+        self.0.change().snapshot.unvouched = unvouched;
     }
 
     /// A partition is not counted on.
     pub fn stop(&self, partition: Partition, stop: Stop) {
-        let mut state = self.state();
+        let mut state = self.0.change();
         if let Some(followed) = state.partitions.get_mut(&partition)
             && followed.status.stop.as_ref().is_none_or(|known| known.id != stop.id)
         {
@@ -215,13 +217,12 @@ impl Status {
     /// The instant at which the counts were last known to be complete; none
     /// while no answer may be given.
     pub fn complete_as_of(&self) -> Option<Timestamp> {
-        let state = self.state();
-        if state.ready() { state.as_of } else { None }
+        self.0.complete_as_of()
     }
 
     /// Readiness and what it is made of.
     pub fn readiness(&self) -> Readiness {
-        let state = self.state();
+        let state = self.0.state();
         Readiness {
             ready: state.ready(),
             partitions: state.partitions.values().map(|followed| followed.status.clone()).collect(),
@@ -232,41 +233,41 @@ impl Status {
 
     /// How it stands with snapshots.
     pub fn snapshot(&self) -> SnapshotStatus {
-        self.state().snapshot.clone()
+        self.0.state().snapshot.clone()
     }
 
     /// Results and refusals so far.
     pub fn events(&self) -> EventCounts {
-        self.state().events.clone()
+        self.0.state().events.clone()
     }
 
     /// What became of copies of refused records so far.
     pub fn dead_letter_counts(&self) -> DeadLetterCounts {
-        self.state().dead_letters
+        self.0.state().dead_letters
     }
 
     /// Stops so far, every reason once.
     pub fn stops(&self) -> [(StopReason, u64); StopReason::ALL.len()] {
-        let stops = self.state().stops;
+        let stops = self.0.state().stops;
         StopReason::ALL.map(|reason| (reason, stops[reason as usize]))
     }
 
     /// The newest Kafka timestamp of a record applied so far.
     pub fn newest_record(&self) -> Option<Timestamp> {
-        self.state().newest_record
+        self.0.state().newest_record
     }
 
     /// How far behind each partition is, at the instant `now`.
     pub fn lag(&self, now: Timestamp) -> Vec<Lag> {
-        self.state().partitions.values().map(|followed| followed.lag(now)).collect()
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state().partitions.values().map(|followed| followed.lag(now)).collect()
     }
 }
 
 impl State {
+    fn complete_as_of(&self) -> Option<Timestamp> {
+        if self.ready() { self.as_of } else { None }
+    }
+
     fn ready(&self) -> bool {
         self.was_ready
             && self.trusted
