@@ -4,9 +4,12 @@
 //! configured number of connections are open at a time, further ones wait in
 //! the listener's backlog; and when [`serve`] returns, no task of it is left.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use axum::middleware::AddExtension;
@@ -48,13 +51,14 @@ pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) {
         router: api.router(),
         places: Arc::new(Semaphore::new(connections_max)),
         tasks: TaskTracker::new(),
-        stop,
+        ending: Arc::default(),
     };
-    server.tasks.spawn(keep_up(api.0.metrics.clone(), server.stop.clone()));
+    server.tasks.spawn(keep_up(api.0.metrics.clone(), stop.clone()));
     tokio::select! {
-        () = server.stop.cancelled() => {}
+        () = stop.cancelled() => {}
         () = server.accept(&listener) => {}
     }
+    server.ending.begin();
     // Who has not been accepted yet is better off with a refused connection.
     drop(listener);
     server.tasks.close();
@@ -65,7 +69,41 @@ struct Server {
     router: Router,
     places: Arc<Semaphore>,
     tasks: TaskTracker,
-    stop: CancellationToken,
+    ending: Arc<Ending>,
+}
+
+/// Whether connections are to end. A token alone takes two locks, which all connections
+/// share, each time that it is asked; and it would be asked whenever a connection has
+/// something to do.
+#[derive(Default)]
+struct Ending {
+    has_begun: AtomicBool,
+    told: CancellationToken,
+}
+
+impl Ending {
+    fn begin(&self) {
+        self.has_begun.store(true, Ordering::Release);
+        self.told.cancel();
+    }
+
+    /// What `work` comes to, unless the end begins before.
+    async fn unless_begun<W: Future>(&self, work: W) -> Option<W::Output> {
+        let (mut work, mut told) = (pin!(work), pin!(self.told.cancelled()));
+        let mut asked_by: Option<Waker> = None;
+        poll_fn(|context| {
+            if let Poll::Ready(output) = work.as_mut().poll(context) {
+                return Poll::Ready(Some(output));
+            }
+            let is_asked = asked_by.as_ref().is_some_and(|waker| waker.will_wake(context.waker()));
+            if is_asked && !self.has_begun.load(Ordering::Acquire) {
+                return Poll::Pending;
+            }
+            asked_by = Some(context.waker().clone());
+            told.as_mut().poll(context).map(|()| None)
+        })
+        .await
+    }
 }
 
 impl Server {
@@ -76,7 +114,7 @@ impl Server {
             match listener.accept().await {
                 Ok((stream, address)) => {
                     let service = Extension(Peer(address.ip())).layer(self.router.clone());
-                    let talk = converse(stream, service, self.stop.clone(), place);
+                    let talk = converse(stream, service, Arc::clone(&self.ending), place);
                     self.tasks.spawn(talk);
                 }
                 Err(error) if is_of_one_connection(&error) => {}
@@ -93,7 +131,7 @@ impl Server {
 async fn converse(
     stream: TcpStream,
     service: AddExtension<Router, Peer>,
-    stop: CancellationToken,
+    ending: Arc<Ending>,
     place: OwnedSemaphorePermit,
 ) {
     // Without it a small answer may wait for the acknowledgement of the last.
@@ -104,12 +142,11 @@ async fn converse(
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            timeout(GRACE, connection).await.unwrap_or(Ok(()))
-        }
+    let ended = if let Some(ended) = ending.unless_begun(connection.as_mut()).await {
+        ended
+    } else {
+        connection.as_mut().graceful_shutdown();
+        timeout(GRACE, connection).await.unwrap_or(Ok(()))
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
