@@ -70,7 +70,7 @@ impl Shape {
         let quarters = with_hours * is_reached(an_hour, QUARTERS_FROM) * 4.0 * of_quarters;
         let sums: f64 = there.map(|there| there * sums(departments, rooms / there)).iter().sum();
         let long = if self.long_id == 0 { 0.0 } else { (16.0 + self.long_id as f64) * rooms };
-        let names = (110.0 + DEPARTMENT_LETTERS as f64) * departments;
+        let names = (150.0 + DEPARTMENT_LETTERS as f64) * departments;
         records + index + buckets + sums + quarters + long + names
     }
 }

@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 
 use crate::tally::Question;
 
-use super::body::Page;
 use super::credentials;
 use super::peer::Peer;
 use super::query::Query;
@@ -36,7 +35,6 @@ pub(super) async fn answer(State(api): State<Api>, request: Request) -> Result<R
     });
     // A stop noticed in between makes these counts doubtful.
     api.status.complete_as_of().ok_or(Refusal::Unavailable)?;
-    let rows = api.limits.cut(&answer, query.page);
-    let body = Page { rows, offset: query.page.offset, total: answer.len() }.to_json();
+    let body = api.limits.page(&answer, query.page);
     Ok(([JSON, NO_STORE, NO_CACHE], [(AS_OF, as_of.to_string())], body).into_response())
 }

@@ -10,6 +10,8 @@ use serde_json::Value;
 use crate::config::Http;
 use crate::tally::{Answer, Row};
 
+use super::body;
+
 /// The part of the rows that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Asked {
@@ -67,15 +69,16 @@ impl Limits {
         }
     }
 
-    /// The rows that are on the page.
-    pub(super) fn cut<'a>(&self, answer: &'a Answer, asked: Asked) -> Vec<Row<'a>> {
+    /// The page that is asked for, as a body.
+    pub(super) fn page(&self, answer: &Answer, asked: Asked) -> Vec<u8> {
         let offset = usize::try_from(asked.offset).unwrap_or(usize::MAX);
-        let on_page = (offset, self.rows_max(asked.count));
+        let cut = Cut { offset, count: self.rows_max(asked.count), asked, total: answer.len() };
+        // Each order by a loop of its own, so that no row is copied before it is written.
         match asked.sort {
-            Sort::Id => page(answer.rows(), on_page),
-            Sort::IdDescending => page(answer.rows().rev(), on_page),
-            Sort::Rooms => page(sorted(answer, |row| row.rooms), on_page),
-            Sort::RoomsDescending => page(sorted(answer, |row| Reverse(row.rooms)), on_page),
+            Sort::Id => cut.page(answer.rows()),
+            Sort::IdDescending => cut.page(answer.rows().rev()),
+            Sort::Rooms => cut.page(sorted(answer, |row| row.rooms)),
+            Sort::RoomsDescending => cut.page(sorted(answer, |row| Reverse(row.rooms))),
         }
     }
 
@@ -89,8 +92,18 @@ impl Limits {
     }
 }
 
-fn page<'a>(rows: impl Iterator<Item = Row<'a>>, (offset, count): (usize, usize)) -> Vec<Row<'a>> {
-    rows.skip(offset).take(count).collect()
+/// Where a page begins and ends, and what it is of.
+struct Cut {
+    offset: usize,
+    count: usize,
+    asked: Asked,
+    total: usize,
+}
+
+impl Cut {
+    fn page<'a>(&self, rows: impl Iterator<Item = Row<'a>>) -> Vec<u8> {
+        body::page(rows.skip(self.offset).take(self.count), self.asked.offset, self.total)
+    }
 }
 
 fn sorted<K: Ord>(answer: &Answer, by: impl Fn(&Row<'_>) -> K) -> impl Iterator<Item = Row<'_>> {

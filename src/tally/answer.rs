@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::room::DepartmentSlot;
-use crate::tally::names::Names;
+use crate::tally::names::{Names, NearName};
 
 /// The departments that have a share in an answer: none first, then by id, byte by byte.
 #[derive(Clone)]
@@ -23,6 +23,8 @@ pub struct Row<'a> {
     pub department: Option<&'a str>,
     /// Its rooms; never 0.
     pub rooms: u64,
+    /// The department's name once more, as it is quickly written, if it can be.
+    pub near: Option<&'a NearName>,
 }
 
 impl Answer {
@@ -32,9 +34,13 @@ impl Answer {
 
     /// The rows in their order.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = Row<'_>> + DoubleEndedIterator + Clone {
-        self.shares.iter().map(|&(slot, rooms)| Row {
-            department: self.names.get(slot).map(|name| &**name),
-            rooms: rooms.into(),
+        self.shares.iter().map(|&(slot, rooms)| {
+            let name = self.names.get(slot);
+            Row {
+                department: name.map(|name| &*name.text),
+                rooms: rooms.into(),
+                near: name.and_then(|name| name.near.as_ref()),
+            }
         })
     }
 

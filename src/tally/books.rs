@@ -141,17 +141,25 @@ impl Books {
             let share = slot.map(|slot| (slot, buckets.count_of(slot, from, to, wanted)));
             return share.filter(|(_, rooms)| *rooms > 0).into_iter().collect();
         }
-        TOTALS.with_borrow_mut(|totals| {
-            let mut shares = Vec::new();
+        SCRATCH.with_borrow_mut(|Scratch { totals, shares }| {
+            shares.clear();
             buckets.count(from, to, departments.slots(), wanted, totals);
             let sort = |slots: &mut [DepartmentSlot]| departments.sort_these(slots);
             totals.take(departments.by_name(), sort, |slot, rooms| shares.push((slot, rooms)));
-            shares
+            // The answer takes what it needs, in one piece.
+            shares.as_slice().into()
         })
     }
 }
 
+/// What a question is answered with.
+#[derive(Default)]
+struct Scratch {
+    totals: Totals,
+    shares: Vec<(DepartmentSlot, u32)>,
+}
+
 thread_local! {
     /// Each thread that answers has its own.
-    static TOTALS: RefCell<Totals> = RefCell::default();
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
 }

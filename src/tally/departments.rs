@@ -48,7 +48,7 @@ impl Departments {
     }
 
     pub(super) fn name(&self, slot: DepartmentSlot) -> Option<&str> {
-        self.names.get(slot).map(|name| &**name)
+        self.names.get(slot).map(|name| &*name.text)
     }
 
     /// The names, which answers share.
@@ -114,7 +114,7 @@ impl Departments {
     /// The names in the order of their slots, without the first `known` of them.
     pub(super) fn since(&self, known: usize) -> Vec<Arc<str>> {
         let slots = (known + 1..self.slots()).filter_map(|slot| u32::try_from(slot).ok());
-        slots.filter_map(|slot| self.names.get(DepartmentSlot(slot)).cloned()).collect()
+        slots.filter_map(|slot| Some(Arc::clone(&self.names.get(DepartmentSlot(slot))?.text))).collect()
     }
 
     /// All slots, none first and then in the order of the ids' bytes.
@@ -157,5 +157,5 @@ impl Departments {
 
 /// None first, then by the bytes of the ids.
 fn sort(slots: &mut [DepartmentSlot], names: &Names) {
-    slots.sort_unstable_by_key(|&slot| names.get(slot).map(|name| &**name));
+    slots.sort_unstable_by_key(|&slot| names.get(slot).map(|name| &*name.text));
 }

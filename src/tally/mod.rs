@@ -34,6 +34,7 @@ pub use crate::room::{StoredId, StoredIdRef};
 pub use answer::{Answer, Row};
 pub use journal::ChangedRoom;
 pub use loading::{DuplicateDepartment, Loading, UnknownDepartment};
+pub use names::NearName;
 
 /// What a change did.
 #[must_use]
@@ -432,7 +433,9 @@ mod tests {
             let (from, to) = (Timestamp::MIN, Timestamp::MAX);
             reader.count(&Question { from, to, answered: None, department: Some(department) })
         };
-        assert_eq!(ask("a").rows().collect::<Vec<_>>(), [Row { department: Some("a"), rooms: 1 }]);
+        let near = NearName::of("a");
+        let row = Row { department: Some("a"), rooms: 1, near: near.as_ref() };
+        assert_eq!(ask("a").rows().collect::<Vec<_>>(), [row]);
         assert!(ask("null").is_empty());
     }
 }
