@@ -102,6 +102,14 @@ impl Loading {
     /// Makes a room what it is now, or removes it, if there is one. For those that
     /// are known, most of them.
     pub fn change(&mut self, id: StoredIdRef<'_>, room: Option<Room>) -> Result<(), UnknownDepartment> {
+        if let Some(room) = room
+            && !self.is_settled
+        {
+            // A file that was written while much was counted has changes between its rooms,
+            // most of them of rooms that are new or come later. Settling for each of these
+            // would enter few rooms at a time into all of the ledger.
+            return self.put(id, room);
+        }
         room.map_or(Ok(()), |room| self.check(room))?;
         self.settle();
         match id.normal() {
