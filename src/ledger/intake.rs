@@ -27,7 +27,7 @@ pub struct Intake {
     waiting_max: usize,
     /// Where a group is sorted.
     sorted: Vec<Waiting>,
-    /// Records of rooms that have a later one.
+    /// Records of rooms that have another one, which holds.
     outdated: Vec<Place>,
     /// How many rooms there may be in the end.
     expected: u64,
@@ -85,13 +85,13 @@ impl Intake {
         }
     }
 
-    /// How many records are known to have a later one.
+    /// How many records are known to count no more.
     pub fn outdated(&self) -> usize {
         self.outdated.len()
     }
 
     /// Enters all that wait. Returns the places of records that the ledger does not
-    /// know, since there are later ones of their rooms.
+    /// know, since there are others of their rooms.
     #[must_use]
     pub fn settle(&mut self, ledger: &mut Ledger, buckets: &Buckets) -> BTreeSet<Place> {
         (0..GROUPS).for_each(|group| self.enter_group(ledger, group, buckets));
@@ -122,7 +122,10 @@ impl Intake {
             // What has the same hash is nearly always the same; what has not is far away.
             let is_it = |known| hash_at(known) == hash && id_at(known) == id_at(place);
             if let Some(known) = places.find_mut(hash, is_it) {
-                self.outdated.push(std::mem::replace(known, place));
+                // The later of two that say the same can go without another moving into its
+                // place: it is the last one, or those behind it go as well.
+                let says_the_same = buckets.room(*known) == buckets.room(place);
+                self.outdated.push(if says_the_same { place } else { std::mem::replace(known, place) });
             } else {
                 places.insert(hash, place, hash_at);
                 *rooms += 1;

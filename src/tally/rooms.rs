@@ -109,7 +109,8 @@ impl Rooms {
     /// Makes all count that was added later, and none twice.
     pub(super) fn settle(&mut self, intake: &mut Intake) {
         let mut outdated = intake.settle(&mut self.ledger, &self.buckets);
-        while let Some(place) = outdated.pop_first() {
+        // From the last one on, so that few have a record behind them that moves.
+        while let Some(place) = outdated.pop_last() {
             self.ledger.release(self.buckets.key(place));
             match self.buckets.take_back(place) {
                 Some(moved) if outdated.remove(&moved.from) => drop(outdated.insert(moved.to)),
