@@ -44,7 +44,8 @@ trait Table {
 impl Table for (TallyWriter, TallyReader) {
     fn apply(&mut self, changes: &[(&RoomChange<'_>, Apply)], did: Outcome) -> usize {
         let mut right = 0;
-        self.0.batch().apply_all(changes, |outcome| right += usize::from(outcome == did));
+        let changes: Vec<_> = changes.iter().map(|&(change, when)| (change.by_id(), when)).collect();
+        self.0.batch().apply_all(&changes, |outcome| right += usize::from(outcome == did));
         right
     }
 

@@ -155,7 +155,10 @@ impl Counting {
             }
             match decoded {
                 Ok(Decoded::Change(change)) => {
-                    changes.push((change, if record.if_unknown { Apply::IfUnknown } else { Apply::Always }));
+                    changes.push((
+                        change.by_id(),
+                        if record.if_unknown { Apply::IfUnknown } else { Apply::Always },
+                    ));
                     places.push(at);
                 }
                 Ok(Decoded::Ignored(_)) => self.events.add(EventResult::Ignored),

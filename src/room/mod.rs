@@ -125,6 +125,15 @@ pub struct RoomChange<'a> {
     pub change: Change<'a>,
 }
 
+/// The same with the id as it is kept, so that it is packed once, by whoever reads the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangeById<'a> {
+    /// Whose room.
+    pub id: StoredIdRef<'a>,
+    /// What happened to it.
+    pub change: &'a Change<'a>,
+}
+
 /// What happened to a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change<'a> {
@@ -159,6 +168,11 @@ pub struct Update<'a> {
 }
 
 impl RoomChange<'_> {
+    /// The same change by the id as it is kept.
+    pub fn by_id(&self) -> ChangeById<'_> {
+        ChangeById { id: StoredIdRef::from(&self.room), change: &self.change }
+    }
+
     /// The same change, independent of what it was read from.
     pub fn into_owned(self) -> RoomChange<'static> {
         RoomChange {

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 
 use crate::buckets::{Sum, Totals};
 use crate::ledger::HashedId;
-use crate::room::{Change, DepartmentSlot, Room, RoomChange, StoredIdRef, Timestamp, Update};
+use crate::room::{Change, ChangeById, DepartmentSlot, Room, Timestamp, Update};
 use crate::tally::answer::Answer;
 use crate::tally::departments::Departments;
 use crate::tally::journal::Journal;
@@ -27,22 +27,22 @@ impl Books {
     }
 
     /// Applies changes in their order; `each` gets what every one did.
-    pub(super) fn apply_all<'a>(
+    pub(super) fn apply_all(
         &mut self,
-        changes: &[(&'a RoomChange<'a>, Apply)],
+        changes: &[(ChangeById<'_>, Apply)],
         journal: &mut Journal,
         mut each: impl FnMut(Outcome),
     ) {
         for changes in changes.chunks(AT_ONCE) {
-            let coming = self.rooms.fetch(changes.iter().map(|(change, _)| StoredIdRef::from(&change.room)));
+            let coming = self.rooms.fetch(changes.iter().map(|(change, _)| change.id));
             let mut stated = [None; AT_ONCE];
             for (stated, (change, _)) in stated.iter_mut().zip(changes) {
-                *stated = self.stated(&change.change);
+                *stated = self.stated(change.change);
             }
             let new = coming.iter().zip(stated).filter(|(coming, _)| !coming.may_be_known);
             self.rooms.buckets.fetch_for(new.filter_map(|(_, stated)| stated));
             for ((coming, stated), &(change, when)) in coming.iter().zip(stated).zip(changes) {
-                each(self.apply(coming.id, stated.map(|(_, slot)| slot), &change.change, when, journal));
+                each(self.apply(coming.id, stated.map(|(_, slot)| slot), change.change, when, journal));
             }
         }
     }

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::room::{Room, RoomChange, Timestamp};
+use crate::room::{ChangeById, Room, RoomChange, Timestamp};
 
 use books::Books;
 use journal::Journal;
@@ -158,13 +158,13 @@ impl Batch<'_> {
     /// Applies one change.
     pub fn apply(&mut self, change: &RoomChange<'_>, when: Apply) -> Outcome {
         let mut outcome = Outcome::Ignored;
-        self.apply_all(&[(change, when)], |told| outcome = told);
+        self.apply_all(&[(change.by_id(), when)], |told| outcome = told);
         outcome
     }
 
     /// Applies changes in their order, which is quicker than one by one; `each` is told
     /// what every one did.
-    pub fn apply_all<'a>(&mut self, changes: &[(&'a RoomChange<'a>, Apply)], each: impl FnMut(Outcome)) {
+    pub fn apply_all(&mut self, changes: &[(ChangeById<'_>, Apply)], each: impl FnMut(Outcome)) {
         if let Some(books) = &mut self.books {
             books.apply_all(changes, self.journal, each);
         }
