@@ -11,8 +11,8 @@ use prefetch_index::prefetch_index;
 
 use crate::buckets::hour::{EIGHTH_MS, Hour, Part};
 use crate::buckets::records::{HOUR, Mark, Records};
-use crate::buckets::span::Cover;
 use crate::buckets::totals::Sign;
+use crate::buckets::whole::Cover;
 
 const QUARTER_MS: u32 = 2 * EIGHTH_MS;
 

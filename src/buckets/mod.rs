@@ -11,6 +11,7 @@
 
 mod cut;
 mod dense;
+mod fetch;
 mod hour;
 mod range;
 mod records;
@@ -20,21 +21,20 @@ mod sparse;
 mod sums;
 mod totals;
 mod walk;
+mod whole;
 
 use std::collections::BTreeMap;
-
-use prefetch_index::prefetch_index;
-use smallvec::SmallVec;
 
 use crate::room::{DepartmentSlot, PackedId, Room, RoomKey, Timestamp};
 
 use cut::{SCANS_MAX, Scan};
 use hour::Hour;
 use range::{End, Parts};
-use records::{HourNumber, Mark, Record, Records, ms_of_hour};
+use records::{HourNumber, Mark, Record, Records};
 use shares::Shares;
-use span::{Cover, ERA_HOURS, Era};
+use span::{ERA_HOURS, Era};
 use totals::Sign;
+use whole::Cover;
 
 pub use records::Place;
 pub use sums::Sum;
@@ -53,9 +53,6 @@ pub struct Moved {
     /// Where it stands now.
     pub to: Place,
 }
-
-/// What is fetched for so many rooms takes no memory of its own.
-const FETCHED_AT_ONCE: usize = 32;
 
 /// The rooms that count, arranged by time.
 ///
@@ -169,49 +166,10 @@ impl Buckets {
         true
     }
 
-    /// Has what stands at this place fetched. For many rooms that comes at the same time,
-    /// while one after the other is waited for.
-    #[inline]
-    pub fn fetch(&self, place: Place) {
-        self.records.fetch(place);
-    }
-
-    /// Has the id fetched that stands at this place, for [`Self::packed_bits`].
-    #[inline]
-    pub fn fetch_id(&self, place: Place) {
-        self.records.fetch_id(place);
-    }
-
     /// The bits of the id at this place, if it is a packed one and they tell so themselves.
     #[inline]
     pub fn packed_bits(&self, place: Place) -> Option<[u64; 2]> {
         self.records.packed_bits(place)
-    }
-
-    /// Has what rooms of these instants and departments would be added to fetched.
-    pub fn fetch_for(&self, rooms: impl Iterator<Item = (Timestamp, DepartmentSlot)>) {
-        // Rooms mostly come in the order of their creation: what one of the same part of an hour
-        // is added to is near.
-        let mut last = None;
-        let mut is_next = |ts: Timestamp| {
-            let part = ts.as_millis().div_euclid(hour::EIGHTH_MS.into());
-            last.replace(part) != Some(part)
-        };
-        let mut hours = SmallVec::<[_; FETCHED_AT_ONCE]>::new();
-        for (ts, department) in rooms.filter(|&(ts, _)| is_next(ts)) {
-            let number = HourNumber::of(ts);
-            if let Some(era) = self.eras.get(&number.era())
-                && let Some(hour) = era.hour(number)
-            {
-                prefetch_index(std::slice::from_ref(hour), 0);
-                hours.push((era, number, department, hour, ms_of_hour(ts)));
-            }
-        }
-        // What each of these needs to know is fetched by the one before.
-        hours.iter().for_each(|&(.., hour, ms)| hour.fetch_part(ms));
-        hours.iter().for_each(|&(.., hour, ms)| hour.fetch_block(ms));
-        hours.iter().for_each(|&(era, number, department, ..)| era.fetch_sums(number, department));
-        hours.iter().for_each(|&(.., hour, ms)| hour.fetch_free(&self.records, ms));
     }
 
     /// The room at this place.

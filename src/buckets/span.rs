@@ -11,6 +11,7 @@ use crate::buckets::records::{HourNumber, Place, Records};
 use crate::buckets::shares::Shares;
 use crate::buckets::sums::Sums;
 use crate::buckets::totals::Sign;
+use crate::buckets::whole::{Cover, Whole};
 use crate::room::{DepartmentSlot, Room};
 
 const QUARTER_HOURS: i64 = 6;
@@ -18,9 +19,6 @@ const DAY_HOURS: i64 = 24;
 const EIGHT_DAYS_HOURS: i64 = 8 * DAY_HOURS;
 const SPAN_HOURS: i64 = 64 * DAY_HOURS;
 pub(super) const ERA_HOURS: i64 = 512 * DAY_HOURS;
-
-/// The sums that a range is made of.
-pub(super) type Cover<'a> = Vec<(&'a Sums, Sign)>;
 
 /// Where an hour stands: in which span of its era, which day of that, which hour of that.
 #[derive(Clone, Copy)]
@@ -265,39 +263,6 @@ impl Day {
                 }
             },
         );
-    }
-}
-
-/// A bucket that is made of smaller ones.
-struct Whole<'a> {
-    hours: Range<i64>,
-    sums: &'a Sums,
-}
-
-impl<'a> Whole<'a> {
-    /// Covers what of it is wanted: by its parts, or, where that is more than half of it,
-    /// by all of it less the rest.
-    fn cover(
-        &self,
-        wanted: &Range<i64>,
-        sign: Sign,
-        cover: &mut Cover<'a>,
-        by_parts: impl Fn(&Range<i64>, Sign, &mut Cover<'a>),
-    ) {
-        let Range { start, end } = self.hours;
-        let inside = start.max(wanted.start)..end.min(wanted.end);
-        if inside.is_empty() || self.sums.is_empty() {
-            return;
-        }
-        if 2 * (inside.end - inside.start) <= end - start {
-            return by_parts(&inside, sign, cover);
-        }
-        cover.push((self.sums, sign));
-        for rest in [start..inside.start, inside.end..end] {
-            if !rest.is_empty() {
-                by_parts(&rest, sign.other(), cover);
-            }
-        }
     }
 }
 
