@@ -44,8 +44,8 @@ trait Table {
 impl Table for (TallyWriter, TallyReader) {
     fn apply(&mut self, changes: &[(&RoomChange<'_>, Apply)], did: Outcome) -> usize {
         let mut right = 0;
-        let changes: Vec<_> = changes.iter().map(|&(change, when)| (change.by_id(), when)).collect();
-        self.0.batch().apply_all(&changes, |outcome| right += usize::from(outcome == did));
+        let by_id: Vec<_> = changes.iter().map(|(change, _)| change.by_id()).collect();
+        self.0.batch().apply_all(&by_id, |at| changes[at].1, |outcome| right += usize::from(outcome == did));
         right
     }
 

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use roomtally::aggregator::Counting;
-use roomtally::decode::{Limits, Rules};
-use roomtally::kafka::{Batch, BatchRecord};
+use roomtally::decode::{IF_UNKNOWN_HEADER, Limits, Rules};
+use roomtally::kafka::{BatchRecord, DecodedBatch, Decoder};
 use roomtally::log::{NextOffset, Partition};
 use roomtally::room::Timestamp;
 use roomtally::status::EventResult;
@@ -221,7 +221,8 @@ impl Telling {
         let (writer, reader) = tally(10);
         let limits =
             Limits { record_bytes: 1 << 20, oldest: Timestamp::from_millis(0), max_future_ms: DAY_MS };
-        let mut counting = Counting::new(writer, Rules { limits, collection: String::new() });
+        let mut counting = Counting::new(writer);
+        let mut decoder = Decoder::new(Rules { limits, collection: String::new() });
         for partition in 0..PARTITIONS {
             counting.begin(Partition(i32::try_from(partition).unwrap()), NextOffset::START);
         }
@@ -232,7 +233,7 @@ impl Telling {
             if batch.is_empty() {
                 break;
             }
-            let refused = apply(&mut counting, batch, &partitions);
+            let refused = apply((&mut counting, &mut decoder), batch, &partitions);
             assert_eq!(refused, Vec::<String>::new());
             rest = later;
         }
@@ -242,25 +243,29 @@ impl Telling {
 
 /// Applies one batch; says what was refused of it.
 fn apply(
-    counting: &mut Counting,
+    (counting, decoder): (&mut Counting, &mut Decoder),
     records: &[(usize, usize)],
     partitions: &[Vec<&Told>; PARTITIONS],
 ) -> Vec<String> {
-    let mut batch = Batch::default();
+    let mut told = DecodedBatch::default();
+    let batch = told.batch_mut();
     for &(partition, index) in records {
-        let told = partitions[partition][index];
-        let value = told.value();
+        let of = partitions[partition][index];
+        let value = of.value();
         batch.push(&BatchRecord {
             partition: Partition(i32::try_from(partition).unwrap()),
             offset: i64::try_from(index).unwrap() * 2,
             timestamp: Some(Timestamp::from_millis(MIDDLE_MS + 100 * DAY_MS)),
-            key: Some(format!("room{}", told.room).as_bytes()),
+            key: Some(format!("room{}", of.room).as_bytes()),
             value: value.as_deref().map(str::as_bytes),
-            if_unknown: told.if_unknown,
         });
+        if of.if_unknown {
+            batch.push_header((IF_UNKNOWN_HEADER, None));
+        }
     }
+    decoder.decode(&mut told);
     let mut refused = Vec::new();
-    counting.apply(&batch, |refusal| refused.push(format!("{refusal:?}")));
+    counting.apply(&told, |refusal| refused.push(format!("{refusal:?}")));
     refused
 }
 
@@ -324,9 +329,13 @@ fn crowded() -> impl Strategy<Value = Crowded> {
 }
 
 /// Tells what each of these rooms is now, or that it is gone, in batches.
-fn tell_crowd(counting: &mut Counting, offset: &mut i64, told: &[(usize, Option<Crowded>)]) {
+fn tell_crowd(
+    (counting, decoder): (&mut Counting, &mut Decoder),
+    offset: &mut i64,
+    told: &[(usize, Option<Crowded>)],
+) {
     for told in told.chunks(1_000) {
-        let mut batch = Batch::default();
+        let mut batch = DecodedBatch::default();
         for &(number, room) in told {
             let value = match room {
                 Some(Crowded { ms, department, waiting }) => format!(
@@ -335,16 +344,16 @@ fn tell_crowd(counting: &mut Counting, offset: &mut i64, told: &[(usize, Option<
                 ),
                 None => format!(r#"{{"event":"room-removed","_id":"crowd{number}"}}"#),
             };
-            batch.push(&BatchRecord {
+            batch.batch_mut().push(&BatchRecord {
                 partition: Partition(0),
                 offset: *offset,
                 timestamp: Some(Timestamp::from_millis(MIDDLE_MS + 100 * DAY_MS)),
                 key: None,
                 value: Some(value.as_bytes()),
-                if_unknown: false,
             });
             *offset += 1;
         }
+        decoder.decode(&mut batch);
         counting.apply(&batch, |refusal| panic!("{refusal:?}"));
     }
 }
@@ -361,12 +370,13 @@ proptest! {
         let (writer, reader) = tally(10);
         let limits =
             Limits { record_bytes: 1 << 20, oldest: Timestamp::from_millis(0), max_future_ms: DAY_MS };
-        let mut counting = Counting::new(writer, Rules { limits, collection: String::new() });
+        let mut counting = Counting::new(writer);
+        let mut decoder = Decoder::new(Rules { limits, collection: String::new() });
         counting.begin(Partition(0), NextOffset::START);
         let (mut rooms, mut offset) = (vec![None; CROWD], 0);
         let first: Vec<_> = crowd.into_iter().map(Some).enumerate().collect();
         for told in [first, later] {
-            tell_crowd(&mut counting, &mut offset, &told);
+            tell_crowd((&mut counting, &mut decoder), &mut offset, &told);
             told.into_iter().for_each(|(number, room)| rooms[number] = room);
             for (from, to) in &ranges {
                 let mut expected = [[0; 2]; 3];

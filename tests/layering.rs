@@ -21,7 +21,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("snapshot", &["room", "log", "ledger", "buckets", "tally"]),
     // The names of the reasons, and instants.
     ("status", &["log", "decode", "room"]),
-    // Instants, and the name of the header.
+    // What records say.
     ("kafka", &["log", "room", "decode"]),
     (
         "aggregator",

@@ -4,10 +4,11 @@
 //! not, and what it then does. Invariant: the position moves past a record in the
 //! batch in which its one result is counted.
 
+use bumpalo::Bump;
 use bumpalo::collections::Vec;
 
-use crate::decode::{self, Bump, Decoded, Record, RejectReason, Rules};
-use crate::kafka::{Batch, BatchRecord};
+use crate::decode::{self, RejectReason};
+use crate::kafka::{BatchRecord, DecodedBatch, DecodedRecord};
 use crate::log::{Arrival, NextOffset, Partition, Positions, Stop};
 use crate::snapshot::Changes;
 use crate::status::{EventCounts, EventResult, Timestamps};
@@ -20,9 +21,8 @@ const MEMORY_KEPT: usize = 8 << 20;
 #[derive(Debug)]
 pub struct Counting {
     tally: TallyWriter,
-    rules: Rules,
-    /// What is needed until a batch is applied: its decoded records, and what of them had to
-    /// be unescaped. It is reset and not freed, so that a record costs no allocation.
+    /// What is needed until a batch is applied. It is reset and not freed, so that a record
+    /// costs no allocation.
     memory: Bump,
     /// Those of the last batch.
     timestamps: Timestamps,
@@ -60,10 +60,10 @@ impl Refusal<'_> {
 
 impl Counting {
     /// Counts into this tally, from nothing.
-    pub fn new(tally: TallyWriter, rules: Rules) -> Self {
+    pub fn new(tally: TallyWriter) -> Self {
         let (positions, events, changes) = (Positions::default(), EventCounts::default(), Changes::default());
         let (memory, timestamps) = (Bump::new(), Timestamps::default());
-        Self { tally, rules, memory, timestamps, positions, events, changes }
+        Self { tally, memory, timestamps, positions, events, changes }
     }
 
     /// Follows a partition from `begin` on, unless it is followed or stopped
@@ -134,50 +134,49 @@ impl Counting {
     }
 
     /// Applies a batch, which readers see whole; `refused` sees every record
-    /// that was refused. Decoding and `refused` keep no reader waiting.
-    pub fn apply(&mut self, batch: &Batch, mut refused: impl FnMut(Refusal<'_>)) {
+    /// that was refused, and keeps no reader waiting.
+    pub fn apply(&mut self, decoded: &DecodedBatch, mut refused: impl FnMut(Refusal<'_>)) {
         self.make_place();
         self.timestamps.clear();
-        let mut decoded = Vec::with_capacity_in(batch.len(), &self.memory);
-        decoded.extend(batch.records().map(|record| (record, decode(&record, &self.rules, &self.memory))));
+        let batch = decoded.batch();
         let mut refusals = Vec::new_in(&self.memory);
         let mut changes = Vec::with_capacity_in(batch.len(), &self.memory);
         let mut places = Vec::with_capacity_in(batch.len(), &self.memory);
-        let mut last: Vec<'_, &BatchRecord<'_>> = Vec::new_in(&self.memory);
-        for (at, (record, decoded)) in decoded.iter().enumerate() {
-            let BatchRecord { partition, offset, timestamp, .. } = *record;
+        let mut last: Vec<'_, (Partition, usize)> = Vec::new_in(&self.memory);
+        for (at, DecodedRecord { partition, offset, timestamp, said }) in decoded.records().enumerate() {
             match self.positions.advance(partition, offset) {
-                Arrival::New => match last.iter_mut().find(|last| last.partition == partition) {
-                    Some(last) => *last = record,
-                    None => last.push(record),
+                Arrival::New => match last.iter_mut().find(|(last, _)| *last == partition) {
+                    Some((_, last)) => *last = at,
+                    None => last.push((partition, at)),
                 },
                 Arrival::Replayed | Arrival::Unassigned => continue,
             }
-            match decoded {
-                Ok(Decoded::Change(change)) => {
-                    changes.push((
-                        change.by_id(),
-                        if record.if_unknown { Apply::IfUnknown } else { Apply::Always },
-                    ));
+            match said {
+                Ok(Some(change)) => {
+                    changes.push(change);
                     places.push(at);
                 }
-                Ok(Decoded::Ignored(_)) => self.events.add(EventResult::Ignored),
-                Err(reason) => refusals.push((at, *reason)),
+                Ok(None) => self.events.add(EventResult::Ignored),
+                Err(reason) => refusals.push((at, reason)),
             }
             if let Some(timestamp) = timestamp {
                 self.timestamps.see(partition, timestamp);
             }
         }
-        let mut places = places.into_iter();
-        self.tally.batch().apply_all(&changes, |outcome| match (result(outcome), places.next()) {
+        let when = |change: usize| match places.get(change) {
+            Some(&at) if batch.is_if_unknown(at) => Apply::IfUnknown,
+            _ => Apply::Always,
+        };
+        let mut applied = places.iter();
+        self.tally.batch().apply_all(&changes, when, |outcome| match (result(outcome), applied.next()) {
             (Ok(result), _) => self.events.add(result),
-            (Err(reason), at) => refusals.extend(at.map(|at| (at, reason))),
+            (Err(reason), at) => refusals.extend(at.map(|&at| (at, reason))),
         });
         for change in self.tally.drain_changes() {
             self.changes.push(change.id.as_ref(), change.room);
         }
-        for record in last {
-            self.positions.remember(record.partition, record.canary());
+        for (partition, at) in last {
+            batch.record(at).into_iter().for_each(|of| self.positions.remember(partition, of.canary()));
         }
         for &(partition, end) in batch.ends() {
             self.positions.reach(partition, end);
@@ -185,18 +184,9 @@ impl Counting {
         refusals.sort_unstable_by_key(|&(at, _)| at);
         for (at, reason) in refusals {
             self.events.reject(reason);
-            refused(Refusal { record: decoded[at].0, at, reason });
+            batch.record(at).into_iter().for_each(|record| refused(Refusal { record, at, reason }));
         }
     }
-}
-
-fn decode<'a>(
-    record: &BatchRecord<'a>,
-    rules: &'a Rules,
-    memory: &'a Bump,
-) -> Result<Decoded<'a>, RejectReason> {
-    let BatchRecord { key, value, timestamp, .. } = *record;
-    decode::decode(&Record { key, value, timestamp }, rules, memory)
 }
 
 fn result(outcome: Outcome) -> Result<EventResult, RejectReason> {

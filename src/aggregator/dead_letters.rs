@@ -46,7 +46,7 @@ impl Letters {
             key: record.key,
             value: record.value,
             timestamp: record.timestamp,
-            headers: batch.headers(refusal.at).collect(),
+            headers: batch.headers(refusal.at).iter().collect(),
         });
     }
 

@@ -35,7 +35,7 @@ use crate::aggregator::judge::Judge;
 use crate::aggregator::snapshots::Snapshots;
 use crate::aggregator::watchdog::Watchdog;
 use crate::decode;
-use crate::kafka::{Batch, BatchRecord, DeadLetters, LogEvent, Reader, Watch};
+use crate::kafka::{Batch, BatchRecord, DeadLetters, DecodedBatch, LogEvent, Reader, Watch};
 use crate::log::LogIdentity;
 use crate::room::Timestamp;
 use crate::status::Status;
@@ -214,13 +214,14 @@ impl Aggregator {
         self.status.snapshots_unvouched(is_unvouched);
     }
 
-    fn count(&mut self, batch: &Batch) {
+    fn count(&mut self, decoded: &DecodedBatch) {
+        let batch = decoded.batch();
         if batch.assignment() != self.assignment {
             return;
         }
         let topic = &self.settings.topic;
         let (sampler, letters) = (&mut self.sampler, &mut self.letters);
-        self.counting.apply(batch, |refusal| {
+        self.counting.apply(decoded, |refusal| {
             letters.copy(batch, &refusal);
             let Refusal { record: BatchRecord { partition, offset, .. }, reason, .. } = refusal;
             if let Some(unsaid) = sampler.sample(reason.name()) {

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{ConfigArgs, Failure, TopicArgs, say};
 use crate::config::Config;
 use crate::decode::{self, Bump, Decoded, IF_UNKNOWN_HEADER, Record, RejectReason, Rules};
-use crate::kafka::{Batch, BatchRecord, Outgoing, Producer, Stored, copied_from, original_headers};
+use crate::kafka::{BatchRecord, Headers, Outgoing, Producer, Stored, copied_from, original_headers};
 use crate::service;
 use crate::telemetry::Progress;
 
@@ -82,8 +82,9 @@ impl Replay {
         while let Some(batch) = stored.next(stop)? {
             for (at, record) in batch.records().enumerate().filter(|(_, record)| stored.has(record)) {
                 so_far.read += 1;
-                if so_far.judge((&batch, at), &record, &config.kafka.topic, &rules) {
-                    producer.send_copy(&self.outgoing((&batch, at), &record), stop)?;
+                let headers = batch.headers(at);
+                if so_far.judge(&headers, &record, &config.kafka.topic, &rules) {
+                    producer.send_copy(&self.outgoing(&headers, &record), stop)?;
                     so_far.sent += 1;
                 }
             }
@@ -93,10 +94,10 @@ impl Replay {
     }
 
     /// The record as it was before it was refused.
-    fn outgoing<'a>(&self, (batch, at): (&'a Batch, usize), record: &BatchRecord<'a>) -> Outgoing<'a> {
+    fn outgoing<'a>(&self, headers: &'a Headers<'_>, record: &BatchRecord<'a>) -> Outgoing<'a> {
         let BatchRecord { key, value, timestamp, .. } = *record;
-        let mut headers = original_headers(batch.headers(at));
-        if self.if_unknown && !record.if_unknown {
+        let mut headers = original_headers(headers.iter());
+        if self.if_unknown && headers.iter().all(|(name, _)| *name != IF_UNKNOWN_HEADER) {
             headers.push((IF_UNKNOWN_HEADER, Some(b"")));
         }
         Outgoing { key, value, timestamp, headers }
@@ -105,14 +106,8 @@ impl Replay {
 
 impl SoFar {
     /// Whether a letter is good now; counts it among the others if not.
-    fn judge(
-        &mut self,
-        (batch, at): (&Batch, usize),
-        record: &BatchRecord<'_>,
-        topic: &str,
-        rules: &Rules,
-    ) -> bool {
-        if !matches!(copied_from(batch.headers(at)), Some((from, _)) if from == topic) {
+    fn judge(&mut self, headers: &Headers<'_>, record: &BatchRecord<'_>, topic: &str, rules: &Rules) -> bool {
+        if !matches!(copied_from(headers.iter()), Some((from, _)) if from == topic) {
             self.foreign += 1;
             return false;
         }

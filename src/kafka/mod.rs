@@ -12,6 +12,7 @@ mod canaries;
 mod connection;
 mod context;
 mod dead_letters;
+mod decoded;
 mod embedded;
 mod inspect;
 mod looking;
@@ -29,9 +30,10 @@ mod topic_id;
 mod under_way;
 mod watch;
 
-pub use batch::{Batch, BatchRecord, Header};
+pub use batch::{Batch, BatchRecord, Header, Headers};
 pub use connection::{Connection, Properties, PropertyFault};
 pub use dead_letters::{Copied, DeadLetter, DeadLetters, NotCopied, copied_from, original_headers};
+pub use decoded::{DecodedBatch, DecodedRecord, Decoder};
 pub use embedded::EmbeddedBroker;
 pub use inspect::{Inspection, inspect};
 pub use outgoing::Outgoing;
@@ -45,20 +47,11 @@ pub use watch::Watch;
 use crate::log::{Canary, CanaryFound, LogIdentity, NextOffset, Partition};
 use crate::room::Timestamp;
 
-/// What of a record is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Take {
-    /// All but its headers, of which only one is looked for.
-    Records,
-    /// All of it, for whoever copies it.
-    WithHeaders,
-}
-
 /// What the threads towards the log tell.
 #[derive(Debug)]
 pub enum LogEvent {
     /// Records, and ends of partitions reached behind them.
-    Batch(Batch),
+    Batch(DecodedBatch),
     /// A partition that cannot be read on, and the number of the order that it was
     /// read for.
     Fault(Fault, u64),

@@ -5,9 +5,9 @@
 //! `topic_id.rs`. Invariant: what we own is given back exactly once, on every path, and
 //! before the client that it belongs to.
 //!
-//! Safety. A queue holds its consumer, and a message borrows the queue, so neither outlives
-//! the client; all else ends inside one call, which borrows the client. A message's bytes and
-//! headers are its own and lent for no longer than it lives. What is no record is of another
+//! Safety. Messages hold the queue, and it its consumer, so neither outlives the client; all
+//! else ends inside one call, which borrows the client. A message's bytes and headers are its
+//! own, and lent for no longer than [`Messages`] are borrowed. What is no record is of another
 //! make inside, and not asked for what only records have. Pointers are read only where they
 //! are not null, and for the length that stands beside them; names end with a zero byte.
 //! Error codes are read as numbers: one that a broker answers with and librdkafka's list
@@ -26,8 +26,12 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::types::RDKafkaRespErr;
 
 use crate::kafka::context::{Context, log_line};
+use crate::kafka::queue::Fields;
 use crate::log::Partition;
 use crate::room::Timestamp;
+
+/// How many messages are taken at once.
+const TAKEN_MAX: usize = 1_000;
 
 const NONE_FAILED: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 const NO_ERROR: c_int = NONE_FAILED as c_int;
@@ -45,6 +49,9 @@ struct Owned<T> {
     native: *mut T,
     give_back: unsafe extern "C" fn(*mut T),
 }
+
+// Safety: what librdkafka gives away may be used and given back by any thread.
+unsafe impl<T> Send for Owned<T> {}
 
 impl<T> Owned<T> {
     /// # Safety
@@ -64,20 +71,21 @@ impl<T> Drop for Owned<T> {
 }
 
 /// A consumer, and the queue in which it puts what it reads.
-pub(super) struct Source {
+struct Reading {
     /// Fields are dropped in their order; whoever shares the consumer prolongs its life.
     queue: Owned<native::rd_kafka_queue_t>,
     consumer: Arc<BaseConsumer<Context>>,
-    taken: Vec<*mut native::rd_kafka_message_t>,
 }
 
-// Safety: the pointers in `taken` are only alive while the source is borrowed, and
-// librdkafka's queues and clients may be used from any thread.
-unsafe impl Send for Source {}
+// Safety: queues and clients may be used by several threads at once.
+unsafe impl Sync for Reading {}
+
+/// Where messages are taken from.
+pub(super) struct Source(Arc<Reading>);
 
 impl Source {
-    /// The queue of this consumer, from which at most `capacity` messages are taken at once.
-    pub(super) fn of(consumer: BaseConsumer<Context>, capacity: usize) -> Self {
+    /// The queue of this consumer.
+    pub(super) fn of(consumer: BaseConsumer<Context>) -> Self {
         let client = consumer.client().native_ptr();
         // Safety: the client is alive; the reference to its queue, if it has one, is ours.
         let queue = unsafe { native::rd_kafka_queue_get_consumer(client) };
@@ -85,76 +93,69 @@ impl Source {
         // Log lines come through the queue too, and would be printed to standard error.
         // Safety: the client is alive, and the function lives as long as the program.
         unsafe { native::rd_kafka_set_logger(client, Some(log)) };
-        Self { queue, consumer: Arc::new(consumer), taken: vec![ptr::null_mut(); capacity] }
+        Self(Arc::new(Reading { queue, consumer: Arc::new(consumer) }))
     }
 
     pub(super) fn consumer(&self) -> &Arc<BaseConsumer<Context>> {
-        &self.consumer
+        &self.0.consumer
     }
 
-    /// Waits for so many messages, and takes those that have come in time.
-    pub(super) fn take(&mut self, timeout: Duration, wanted: usize) -> Taken<'_> {
-        let (queue, ms, wanted) = (self.queue.native, ms(timeout), wanted.min(self.taken.len()));
-        let free = self.taken.as_mut_ptr();
-        // Safety: the queue is alive, and `free` is as long as said.
-        let take = || unsafe { native::rd_kafka_consume_batch_queue(queue, ms, free, wanted) };
-        let taken = if queue.is_null() { 0 } else { take() };
-        let left = self.taken[..usize::try_from(taken).unwrap_or(0)].iter();
-        Taken { left, give_back: native::rd_kafka_message_destroy }
+    /// Whether messages that are out keep it alive.
+    pub(super) fn is_lent(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
     }
-}
 
-/// Messages that were taken, each to be given back; those that nobody looks at are, too.
-pub(super) struct Taken<'a> {
-    left: slice::Iter<'a, *mut native::rd_kafka_message_t>,
-    give_back: unsafe extern "C" fn(*mut native::rd_kafka_message_t),
-}
-
-impl<'a> Iterator for Taken<'a> {
-    type Item = Message<'a>;
-
-    fn next(&mut self) -> Option<Message<'a>> {
-        let &message = self.left.next()?;
-        // Safety: the call handed out this message, nobody else holds it, and it is met once.
-        let owned = unsafe { Owned::new(message, self.give_back) };
-        Some(Message { owned, queue: PhantomData })
+    /// Waits for so many messages, and puts those that have come in time behind the others.
+    pub(super) fn take(&self, timeout: Duration, wanted: usize, into: &mut Messages) {
+        if !into.of.iter().any(|of| Arc::ptr_eq(of, &self.0)) {
+            into.of.push(Arc::clone(&self.0));
+        }
+        let mut list = [ptr::null_mut(); TAKEN_MAX];
+        let (queue, ms, free) = (self.0.queue.native, ms(timeout), list.as_mut_ptr());
+        // Safety: the queue is alive, and the list is as long as said.
+        let take = || unsafe { native::rd_kafka_consume_batch_queue(queue, ms, free, wanted.min(TAKEN_MAX)) };
+        let taken = if queue.is_null() { 0 } else { usize::try_from(take()).unwrap_or(0) };
+        // Safety: the call made them ours, and so they are given back.
+        let owned = |&message: &_| unsafe { Owned::new(message, native::rd_kafka_message_destroy) };
+        into.list.extend(list.iter().take(taken).map(owned));
     }
 }
 
-impl Drop for Taken<'_> {
-    fn drop(&mut self) {
-        self.for_each(drop);
+/// Messages that were taken, until they are given back.
+#[derive(Default)]
+pub(super) struct Messages {
+    /// None is null; dropped before what they belong to.
+    list: Vec<Owned<native::rd_kafka_message_t>>,
+    of: Vec<Arc<Reading>>,
+}
+
+impl Messages {
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// The message at this place, if there is one.
+    pub(super) fn get(&self, at: usize) -> Option<Message<'_>> {
+        self.list.get(at).map(|owned| Message { native: owned.native, lent: PhantomData })
+    }
+
+    /// Gives all back.
+    pub(super) fn clear(&mut self) {
+        self.list.clear();
+        self.of.clear();
     }
 }
 
 /// A record, or what the client has to say instead.
-pub(super) struct Message<'a> {
-    /// Never null.
-    owned: Owned<native::rd_kafka_message_t>,
-    queue: PhantomData<&'a Source>,
-}
-
-/// What stands in any message.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Fields<'a> {
-    /// The error's number, 0 for a record.
-    pub(super) code: i32,
-    /// Which partition it is about, if it is about one.
-    pub(super) partition: Option<Partition>,
-    /// Negative where it has none.
-    pub(super) offset: i64,
-    pub(super) key: Option<&'a [u8]>,
-    /// A record's value, or the client's words.
-    pub(super) payload: Option<&'a [u8]>,
-}
-
-/// A message that is a record.
 #[derive(Clone, Copy)]
-pub(super) struct Record<'a>(&'a Message<'a>);
+pub(super) struct Message<'a> {
+    native: *mut native::rd_kafka_message_t,
+    lent: PhantomData<&'a Messages>,
+}
 
-impl Message<'_> {
-    pub(super) fn fields(&self) -> Fields<'_> {
-        let message = self.owned.native;
+impl<'a> Message<'a> {
+    pub(super) fn fields(self) -> Fields<'a> {
+        let message = self.native;
         // Safety: the message is alive and says how long its texts are; a code is a number.
         unsafe {
             Fields {
@@ -167,27 +168,26 @@ impl Message<'_> {
         }
     }
 
-    /// The record that it is, unless it is something else.
-    pub(super) fn record(&self) -> Option<Record<'_>> {
-        let Fields { code, partition, .. } = self.fields();
-        (code == NO_ERROR && partition.is_some()).then_some(Record(self))
+    /// Whether it is a record; what only records have is asked of no other.
+    pub(super) fn is_record(self) -> bool {
+        self.fields().code == NO_ERROR && self.fields().partition.is_some()
     }
-}
 
-impl<'a> Record<'a> {
     pub(super) fn timestamp(self) -> Option<Timestamp> {
         let mut kind = NO_TIMESTAMP;
-        // Safety: the message is alive and a record, and `kind` is ours to be written to.
-        let ms = unsafe { native::rd_kafka_message_timestamp(self.0.owned.native, &raw mut kind) };
+        // Safety: the message is alive, a record is asked, and `kind` is ours to be written to.
+        let mut ask = || unsafe { native::rd_kafka_message_timestamp(self.native, &raw mut kind) };
+        let ms = if self.is_record() { ask() } else { -1 };
         (kind != NO_TIMESTAMP && ms >= 0).then(|| Timestamp::from_millis(ms))
     }
 
-    /// The names and values of its headers, in their order.
+    /// Its headers' names and values, in their order.
     pub(super) fn headers(self) -> impl Iterator<Item = (&'a CStr, Option<&'a [u8]>)> {
         let mut headers = ptr::null_mut();
-        // Safety: the message is alive and a record; its headers, if any, stay its own.
-        let found = unsafe { native::rd_kafka_message_headers(self.0.owned.native, &raw mut headers) };
-        let places = if found == NONE_FAILED { 0..usize::MAX } else { 0..0 };
+        // Safety: the message is alive and a record; its headers stay its own. They are made when
+        // they are first asked for: messages are looked at by one thread at a time.
+        let mut ask = || unsafe { native::rd_kafka_message_headers(self.native, &raw mut headers) };
+        let places = if self.is_record() && ask() == NONE_FAILED { 0..usize::MAX } else { 0..0 };
         places.map_while(move |at| {
             let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
             let (to_name, to_value, to_size) = (&raw mut name, &raw mut value, &raw mut size);
@@ -312,13 +312,13 @@ pub(super) mod made {
         pub(in crate::kafka) static GIVEN_BACK: Cell<u64> = const { Cell::new(0) };
     }
 
-    /// A message with this code; one that is a record has nothing inside and cannot be read.
+    /// One message with this code; one that is a record has nothing inside and cannot be read.
     pub(in crate::kafka) fn message(
         code: i32,
         partition: Option<Partition>,
         offset: i64,
         text: Option<&'static [u8]>,
-    ) -> Message<'static> {
+    ) -> Messages {
         let message = Box::into_raw(Box::new(native::rd_kafka_message_t {
             err: NONE_FAILED,
             rkt: partition.map_or(ptr::null_mut(), |_| NonNull::dangling().as_ptr()),
@@ -330,12 +330,13 @@ pub(super) mod made {
             offset,
             _private: ptr::null_mut(),
         }));
-        // Safety: the message is new and ours, and `give_back` frees what was boxed; its code
-        // is read and freed as a number.
-        unsafe {
+        // Safety: the message is new and ours; its code is read and freed as a number.
+        // `give_back` frees what was boxed.
+        let owned = unsafe {
             (&raw mut (*message).err).cast::<c_int>().write(code);
-            Message { owned: Owned::new(message, give_back), queue: PhantomData }
-        }
+            Owned::new(message, give_back)
+        };
+        Messages { list: vec![owned], of: Vec::new() }
     }
 
     unsafe extern "C" fn give_back(message: *mut native::rd_kafka_message_t) {
@@ -360,16 +361,14 @@ pub(super) mod made {
     }
 
     #[test]
-    fn messages_that_nobody_looks_at_are_given_back_too() {
+    fn messages_are_given_back_once_when_they_are_cleared_or_dropped() {
         let before = GIVEN_BACK.get();
-        let messages = [(); 3].map(|()| {
-            let mut made = message(-199, None, 0, None);
-            std::mem::replace(&mut made.owned.native, ptr::null_mut())
-        });
-        let mut taken = Taken { left: messages.iter(), give_back };
-        drop(taken.next());
-        assert_eq!(GIVEN_BACK.get(), before + 1);
-        drop(taken);
-        assert_eq!(GIVEN_BACK.get(), before + 3);
+        let mut messages = message(-199, None, 0, None);
+        assert!(messages.get(0).is_some() && messages.get(1).is_none());
+        messages.clear();
+        assert_eq!((messages.len(), GIVEN_BACK.get()), (0, before + 1));
+        messages.list.append(&mut message(-199, None, 0, None).list);
+        drop(messages);
+        assert_eq!(GIVEN_BACK.get(), before + 2);
     }
 }

@@ -6,7 +6,6 @@
 //! the position in front of a transaction's markers. Invariant: only what the client says
 //! is a record becomes one, and behind damage nothing of its partition is handed on.
 
-use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,12 +13,9 @@ use rdkafka::consumer::BaseConsumer;
 use rdkafka::types::RDKafkaRespErr;
 
 use crate::kafka::context::Context;
-use crate::kafka::native::{Fields, Message, Record, Source};
-use crate::kafka::{Batch, BatchRecord, Fault, FaultKind, Take};
+use crate::kafka::native::{Message, Source};
+use crate::kafka::{Batch, Fault, FaultKind};
 use crate::log::{NextOffset, Partition};
-
-/// [`crate::decode::IF_UNKNOWN_HEADER`] as C has it.
-const IF_UNKNOWN_HEADER: &CStr = c"roomtally-if-unknown";
 
 /// How many bytes of records are taken at a time. Together with the number of
 /// batches on their way this bounds what waits between the client and the counts.
@@ -32,29 +28,51 @@ pub(super) struct Queue {
     reading: Reading,
 }
 
-/// What is made of messages.
+/// What is known of the partitions that are read.
+#[derive(Default)]
 struct Reading {
-    take: Take,
     /// Partitions with a bad batch: the client loses its place in what it has fetched
     /// of them, so nothing behind it is handed on.
     bad: Vec<Partition>,
 }
 
+/// What stands in any message.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fields<'a> {
+    /// The error's number, 0 for a record.
+    pub(super) code: i32,
+    /// Which partition it is about, if it is about one.
+    pub(super) partition: Option<Partition>,
+    /// Negative where it has none.
+    pub(super) offset: i64,
+    pub(super) key: Option<&'a [u8]>,
+    /// A record's value, or the client's words.
+    pub(super) payload: Option<&'a [u8]>,
+}
+
+/// What a message means.
+enum Meaning {
+    /// It is a record of so many bytes.
+    Record(usize),
+    End(Partition, NextOffset),
+    Fault(Fault),
+    /// What stands behind damage.
+    Nothing,
+}
+
 impl Queue {
     /// Reads what `consumer` is assigned, at most `capacity` records at a time.
     pub(super) fn new(consumer: BaseConsumer<Context>, capacity: usize) -> Self {
-        let reading = Reading { take: Take::Records, bad: Vec::new() };
-        Self { source: Source::of(consumer, capacity), capacity, reading }
-    }
-
-    /// The same, with so much of each record.
-    pub(super) fn taking(mut self, take: Take) -> Self {
-        self.reading.take = take;
-        self
+        Self { source: Source::of(consumer), capacity, reading: Reading::default() }
     }
 
     pub(super) fn consumer(&self) -> &Arc<BaseConsumer<Context>> {
         self.source.consumer()
+    }
+
+    /// Whether a batch has messages of it, for which its client waits before it ends.
+    pub(super) fn is_lent(&self) -> bool {
+        self.source.is_lent()
     }
 
     /// What was assigned is read anew: a partition with a bad batch is tried again.
@@ -73,11 +91,10 @@ impl Queue {
     pub(super) fn take(&mut self, timeout: Duration, batch: &mut Batch, mut fault: impl FnMut(Fault)) {
         let (mut wait, mut wanted, mut free) = (timeout, 1, self.capacity);
         while wanted > 0 {
-            let mut taken = 0;
-            for message in self.source.take(wait, wanted) {
-                self.reading.read(&message, batch, &mut fault);
-                taken += 1;
-            }
+            let before = batch.messages.len();
+            self.source.take(wait, wanted, &mut batch.messages);
+            let taken = batch.messages.len() - before;
+            (before..batch.messages.len()).for_each(|at| self.reading.read(at, batch, &mut fault));
             if taken < wanted {
                 return;
             }
@@ -93,36 +110,32 @@ impl Queue {
 }
 
 impl Reading {
-    /// Copies one message into the batch, or reports what it says.
-    fn read(&mut self, message: &Message<'_>, batch: &mut Batch, fault: &mut impl FnMut(Fault)) {
-        let fields = message.fields();
-        if fields.partition.is_some_and(|partition| self.bad.contains(&partition)) {
-            return;
-        }
-        match (message.record(), fields.partition) {
-            (Some(record), Some(partition)) => self.copy(record, partition, fields, batch),
-            (None, Some(partition)) if is_end(fields) => {
-                batch.reach_end(partition, NextOffset::at(fields.offset));
-            }
-            (_, partition) => {
-                let found = fault_of(fields);
-                self.bad.extend(partition.filter(|_| found.kind.is_damage()));
-                fault(found);
-            }
+    /// Makes of the message at this place what it is, or reports what it says.
+    fn read(&mut self, at: usize, batch: &mut Batch, fault: &mut impl FnMut(Fault)) {
+        match batch.messages.get(at).map_or(Meaning::Nothing, |message| self.meaning(message)) {
+            Meaning::Record(bytes) => batch.keep(at, bytes),
+            Meaning::End(partition, end) => batch.reach_end(partition, end),
+            Meaning::Fault(found) => fault(found),
+            Meaning::Nothing => {}
         }
     }
 
-    fn copy(&self, record: Record<'_>, partition: Partition, fields: Fields<'_>, batch: &mut Batch) {
-        batch.push(&BatchRecord {
-            partition,
-            offset: fields.offset,
-            timestamp: record.timestamp(),
-            key: fields.key,
-            value: fields.payload,
-            if_unknown: record.headers().any(|(name, _)| name == IF_UNKNOWN_HEADER),
-        });
-        if self.take == Take::WithHeaders {
-            record.headers().for_each(|(name, value)| batch.push_header((&name.to_string_lossy(), value)));
+    fn meaning(&mut self, message: Message<'_>) -> Meaning {
+        let fields = message.fields();
+        if fields.partition.is_some_and(|partition| self.bad.contains(&partition)) {
+            return Meaning::Nothing;
+        }
+        if message.is_record() {
+            let bytes = [fields.key, fields.payload].map(|bytes| bytes.map_or(0, <[u8]>::len));
+            return Meaning::Record(bytes.iter().sum());
+        }
+        match fields.partition {
+            Some(partition) if is_end(fields) => Meaning::End(partition, NextOffset::at(fields.offset)),
+            partition => {
+                let found = fault_of(fields);
+                self.bad.extend(partition.filter(|_| found.kind.is_damage()));
+                Meaning::Fault(found)
+            }
         }
     }
 }
@@ -171,7 +184,7 @@ mod tests {
 
     use super::*;
     use crate::kafka::looking::offsets;
-    use crate::kafka::native::made;
+    use crate::kafka::native::{Messages, made};
     use crate::kafka::{Connection, Properties};
 
     const P: Partition = Partition(3);
@@ -179,9 +192,11 @@ mod tests {
     const PARTITION_EOF: i32 = -191;
 
     /// What a message came to.
-    fn read(reading: &mut Reading, message: &Message<'_>) -> (Batch, Vec<Fault>) {
+    fn read(reading: &mut Reading, messages: Messages) -> (Batch, Vec<Fault>) {
         let (mut batch, mut faults) = (Batch::default(), Vec::new());
-        reading.read(message, &mut batch, &mut |fault| faults.push(fault));
+        batch.messages = messages;
+        reading.read(0, &mut batch, &mut |fault| faults.push(fault));
+        batch.messages.clear();
         (batch, faults)
     }
 
@@ -200,8 +215,8 @@ mod tests {
 
     fn check(code: i32, partition: Option<Partition>, offset: i64, text: Option<&'static [u8]>) {
         let given_back = made::GIVEN_BACK.get();
-        let mut reading = Reading { take: Take::WithHeaders, bad: Vec::new() };
-        let (batch, faults) = read(&mut reading, &made::message(code, partition, offset, text));
+        let mut reading = Reading::default();
+        let (batch, faults) = read(&mut reading, made::message(code, partition, offset, text));
         let what = format!("{code} {partition:?} {offset} {text:?}");
         assert_eq!(made::GIVEN_BACK.get(), given_back + 1, "{what}");
         assert_eq!(batch.len(), 0, "{what}");
@@ -216,10 +231,10 @@ mod tests {
         assert_eq!(*at, (offset >= 0).then(|| NextOffset::at(offset)), "{what}");
         let words = text.map_or(String::new(), |text| String::from_utf8_lossy(text).into_owned());
         assert!(message.ends_with(&format!(": {words}")), "{what}: {message}");
-        let (behind, faults) = read(&mut reading, &made::message(PARTITION_EOF, partition, 9, None));
+        let (behind, faults) = read(&mut reading, made::message(PARTITION_EOF, partition, 9, None));
         let is_heard = !behind.is_empty() || !faults.is_empty();
         assert_eq!(is_heard, !kind.is_damage() || partition.is_none(), "{what}: what follows");
-        let (other, _) = read(&mut reading, &made::message(PARTITION_EOF, Some(OTHER), 9, None));
+        let (other, _) = read(&mut reading, made::message(PARTITION_EOF, Some(OTHER), 9, None));
         assert_eq!(other.ends(), [(OTHER, NextOffset::at(9))], "{what}: another partition");
     }
 
@@ -242,11 +257,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn the_headers_name_is_the_same_on_both_sides() {
-        assert_eq!(IF_UNKNOWN_HEADER.to_str(), Ok(crate::decode::IF_UNKNOWN_HEADER));
     }
 
     /// What the client does about by itself, and does not tell: it looks for the leader, or

@@ -2,8 +2,9 @@
 //!
 //! Owns the consumer. It reads exactly the partitions and from exactly the
 //! positions that it is given, joins no group, stores no offset, and passes on
-//! what comes, in order; replays after a new assignment are for the receiver to
-//! drop. It ends when told to stop or when nobody receives any more.
+//! what comes, decoded and in order; replays after a new assignment are for the receiver to
+//! drop. Batches come back once they are counted, and their messages are given back here. It
+//! ends when told to stop or when nobody receives any more.
 
 use std::cell::Cell;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -19,7 +20,7 @@ use crate::kafka::bad_batch::{End, Search, Unknown};
 use crate::kafka::context::Context;
 use crate::kafka::looking::offsets;
 use crate::kafka::queue::Queue;
-use crate::kafka::{Batch, Connection, Fault, FaultKind, LogEvent, ReadFrom, Take};
+use crate::kafka::{Connection, DecodedBatch, Decoder, Fault, FaultKind, LogEvent, ReadFrom};
 use crate::log::{NextOffset, Partition};
 
 /// Records taken at a time. A batch is applied under one lock, for which
@@ -29,8 +30,8 @@ const BATCH_RECORDS: usize = 1_000;
 /// How long an idle reader waits before it looks for orders.
 const IDLE: Duration = Duration::from_millis(100);
 
-/// Batches that wait to be used again. Where more come back at once the topic's end has
-/// been reached, and their memory is not needed any more.
+/// Batches that are kept to be used again, and as many that come back meanwhile. Where there
+/// are more the topic's end has been reached, and their memory is not needed any more.
 const SPARE_BATCHES: usize = 4;
 
 /// Gives orders to the reading thread.
@@ -40,7 +41,7 @@ pub struct Reader {
     thread: JoinHandle<()>,
     assigned: Cell<u64>,
     read_from: ReadFrom,
-    used: SyncSender<Batch>,
+    used: SyncSender<DecodedBatch>,
 }
 
 /// What the thread has to do next, if anything: a later order replaces one that
@@ -64,25 +65,26 @@ impl Reader {
     /// When the client cannot be made from its properties.
     pub fn start<E: From<LogEvent> + Send + 'static>(
         connection: Connection,
-        take: Take,
+        decoder: Decoder,
         events: SyncSender<E>,
         stop: CancellationToken,
     ) -> Result<Self, KafkaError> {
         let order = NextOrder::default();
-        let queue = queue(&connection, 0)?.taking(take);
+        let queue = queue(&connection, 0)?;
         let search = Search::new(&connection, stop.clone());
         let read_from = ReadFrom::default();
-        let (used, spare) = sync_channel(SPARE_BATCHES);
+        let (used, used_here) = sync_channel(SPARE_BATCHES);
         let reading = Reading {
             connection,
-            take,
+            decoder,
             queue,
+            retired: Vec::new(),
             search,
             assignment: 0,
             order: Arc::clone(&order),
             read_from: read_from.clone(),
-            batch: Batch::default(),
-            spare,
+            used: used_here,
+            spare: Vec::new(),
             events,
             stop,
         };
@@ -121,7 +123,7 @@ impl Reader {
     }
 
     /// Takes a batch back whose records are not needed any more.
-    pub fn reuse(&self, batch: Batch) {
+    pub fn reuse(&self, batch: DecodedBatch) {
         // Without a place for it, it is freed.
         let _ = self.used.try_send(batch);
     }
@@ -134,16 +136,18 @@ impl Reader {
 
 struct Reading<E: From<LogEvent>> {
     connection: Connection,
-    take: Take,
+    decoder: Decoder,
     queue: Queue,
+    /// Earlier clients, until no batch has messages of them: they end on this thread.
+    retired: Vec<Queue>,
     search: Search,
     /// The order that was carried out last.
     assignment: u64,
     order: NextOrder,
     read_from: ReadFrom,
-    /// What is filled next.
-    batch: Batch,
-    spare: Receiver<Batch>,
+    used: Receiver<DecodedBatch>,
+    /// Emptied, to be filled again.
+    spare: Vec<DecodedBatch>,
     events: SyncSender<E>,
     stop: CancellationToken,
 }
@@ -163,14 +167,17 @@ impl<E: From<LogEvent>> Reading<E> {
 
     /// Passes on what has come; an error when nobody receives any more.
     fn pass_on(&mut self) -> Result<(), ()> {
-        let mut batch = std::mem::take(&mut self.batch).reused(self.assignment);
+        self.take_back();
+        let mut decoded = self.spare.pop().unwrap_or_default();
+        decoded.batch.reuse(self.assignment);
         let mut faults = Vec::new();
-        self.queue.take(IDLE, &mut batch, |fault| faults.push(fault));
-        if batch.is_empty() {
-            self.batch = batch;
+        self.queue.take(IDLE, &mut decoded.batch, |fault| faults.push(fault));
+        if decoded.batch.is_empty() {
+            decoded.batch.clear();
+            self.spare.push(decoded);
         } else {
-            self.tell(LogEvent::Batch(batch))?;
-            self.batch = self.spare.try_recv().unwrap_or_default();
+            self.decoder.decode(&mut decoded);
+            self.tell(LogEvent::Batch(decoded))?;
         }
         for fault in faults {
             if let Some(fault) = self.complete(fault) {
@@ -178,6 +185,17 @@ impl<E: From<LogEvent>> Reading<E> {
             }
         }
         Ok(())
+    }
+
+    /// Empties batches that were counted, and ends clients that nothing is left of.
+    fn take_back(&mut self) {
+        while let Ok(mut decoded) = self.used.try_recv() {
+            decoded.batch.clear();
+            if self.spare.len() < SPARE_BATCHES {
+                self.spare.push(decoded);
+            }
+        }
+        self.retired.retain(Queue::is_lent);
     }
 
     /// Finds out where a bad batch ends. What cannot be found out is met again: the
@@ -227,7 +245,8 @@ impl<E: From<LogEvent>> Reading<E> {
         let begins = !partitions.is_empty() && !self.read_from.is_any();
         let anew = begins || self.queue.has_lost_its_place();
         if let Some(doublings) = rebuild.or(anew.then_some(0)) {
-            self.queue = queue(&self.connection, doublings)?.taking(self.take);
+            let anew = queue(&self.connection, doublings)?;
+            self.retired.push(std::mem::replace(&mut self.queue, anew));
         }
         self.assignment = assignment;
         self.search.forget_unless_among(&partitions);

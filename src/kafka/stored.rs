@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::kafka::context::Context;
 use crate::kafka::looking::{Looking, offsets};
 use crate::kafka::queue::Queue;
-use crate::kafka::{Batch, BatchRecord, Connection, LogEvent, OutOfSight, Take};
+use crate::kafka::{Batch, BatchRecord, Connection, LogEvent, OutOfSight};
 use crate::log::{NextOffset, Partition};
 use crate::room::Timestamp;
 
@@ -75,7 +75,7 @@ impl Stored {
         let ends: BTreeMap<_, _> = bounds.iter().map(|of| (of.partition, of.end)).collect();
         let unread = bounds.iter().filter(|of| of.begin < of.end).map(|of| (of.partition, of.end)).collect();
         let records = bounds.iter().map(|of| of.end.records_since(of.begin)).sum();
-        let queue = Queue::new(consumer, BATCH_RECORDS).taking(Take::WithHeaders);
+        let queue = Queue::new(consumer, BATCH_RECORDS);
         Ok(Self { queue, topic, records, ends, unread })
     }
 

@@ -30,6 +30,22 @@ pub struct RoomId<'a>(Cow<'a, str>);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DepartmentId<'a>(Cow<'a, str>);
 
+/// A [`DepartmentId`] that is borrowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DepartmentIdRef<'a>(&'a str);
+
+impl<'a> DepartmentIdRef<'a> {
+    /// Takes a text as it is that was a department's id before.
+    pub(crate) fn trusted(text: &'a str) -> Self {
+        Self(text)
+    }
+
+    /// The id as text.
+    pub fn as_str(self) -> &'a str {
+        self.0
+    }
+}
+
 /// Why a text is no id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadId {
@@ -71,6 +87,11 @@ impl<'a> DepartmentId<'a> {
             return Err(BadId::TooLong);
         }
         Ok(Self(text))
+    }
+
+    /// The same id, borrowed.
+    pub fn as_ref(&self) -> DepartmentIdRef<'_> {
+        DepartmentIdRef::trusted(&self.0)
     }
 
     /// The id as text.
@@ -131,23 +152,29 @@ pub struct ChangeById<'a> {
     /// Whose room.
     pub id: StoredIdRef<'a>,
     /// What happened to it.
-    pub change: &'a Change<'a>,
+    pub change: ChangeNaming<DepartmentIdRef<'a>>,
 }
 
 /// What happened to a room.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change<'a> {
+pub type Change<'a> = ChangeNaming<DepartmentId<'a>>;
+
+/// The fields that an update changes; `None` leaves a field as it is.
+pub type Update<'a> = UpdateNaming<DepartmentId<'a>>;
+
+/// What happened to a room, which may name a department by such a `D`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeNaming<D> {
     /// The whole room as it is now, whatever was known before.
     Stated {
         /// The instant of the room's creation.
         ts: Timestamp,
         /// Its department of now; none is a row of its own in every answer.
-        department: Option<DepartmentId<'a>>,
+        department: Option<D>,
         /// Whether the visitor waits for an answer.
         waiting: bool,
     },
     /// Some fields of a room that may or may not be known.
-    Updated(Update<'a>),
+    Updated(UpdateNaming<D>),
     /// The room is gone, says an event.
     Removed,
     /// The room is gone, says a record without a value.
@@ -156,41 +183,73 @@ pub enum Change<'a> {
     OtherKind,
 }
 
-/// The fields that an update changes; `None` leaves a field as it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Update<'a> {
+/// As [`Update`], with a department named by such a `D`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UpdateNaming<D> {
     /// The instant of the room's creation.
     pub ts: Option<Timestamp>,
     /// The department; `Some(None)` takes the room out of its department.
-    pub department: Option<Option<DepartmentId<'a>>>,
+    pub department: Option<Option<D>>,
     /// Whether the visitor waits for an answer.
     pub waiting: Option<bool>,
+}
+
+impl<D> Default for UpdateNaming<D> {
+    fn default() -> Self {
+        Self { ts: None, department: None, waiting: None }
+    }
+}
+
+impl<D> ChangeNaming<D> {
+    /// The same change with its department borrowed.
+    #[inline]
+    pub fn borrowed(&self) -> ChangeNaming<&D> {
+        match self {
+            Self::Stated { ts, department, waiting } => {
+                ChangeNaming::Stated { ts: *ts, department: department.as_ref(), waiting: *waiting }
+            }
+            Self::Updated(UpdateNaming { ts, department, waiting }) => ChangeNaming::Updated(UpdateNaming {
+                ts: *ts,
+                department: department.as_ref().map(Option::as_ref),
+                waiting: *waiting,
+            }),
+            Self::Removed => ChangeNaming::Removed,
+            Self::Tombstone => ChangeNaming::Tombstone,
+            Self::OtherKind => ChangeNaming::OtherKind,
+        }
+    }
+
+    /// The same change with its department named in another way.
+    #[inline]
+    pub fn renamed<E>(self, rename: impl FnOnce(D) -> E) -> ChangeNaming<E> {
+        match self {
+            Self::Stated { ts, department, waiting } => {
+                ChangeNaming::Stated { ts, department: department.map(rename), waiting }
+            }
+            Self::Updated(UpdateNaming { ts, department, waiting }) => ChangeNaming::Updated(UpdateNaming {
+                ts,
+                department: department.map(|named| named.map(rename)),
+                waiting,
+            }),
+            Self::Removed => ChangeNaming::Removed,
+            Self::Tombstone => ChangeNaming::Tombstone,
+            Self::OtherKind => ChangeNaming::OtherKind,
+        }
+    }
 }
 
 impl RoomChange<'_> {
     /// The same change by the id as it is kept.
     pub fn by_id(&self) -> ChangeById<'_> {
-        ChangeById { id: StoredIdRef::from(&self.room), change: &self.change }
+        ChangeById {
+            id: StoredIdRef::from(&self.room),
+            change: self.change.borrowed().renamed(DepartmentId::as_ref),
+        }
     }
 
     /// The same change, independent of what it was read from.
     pub fn into_owned(self) -> RoomChange<'static> {
-        RoomChange {
-            room: self.room.into_owned(),
-            change: match self.change {
-                Change::Stated { ts, department, waiting } => {
-                    Change::Stated { ts, department: department.map(DepartmentId::into_owned), waiting }
-                }
-                Change::Updated(Update { ts, department, waiting }) => Change::Updated(Update {
-                    ts,
-                    department: department.map(|named| named.map(DepartmentId::into_owned)),
-                    waiting,
-                }),
-                Change::Removed => Change::Removed,
-                Change::Tombstone => Change::Tombstone,
-                Change::OtherKind => Change::OtherKind,
-            },
-        }
+        RoomChange { room: self.room.into_owned(), change: self.change.renamed(DepartmentId::into_owned) }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::aggregator::{Aggregator, Checkpoint, Counting, Ending, Settings, Snap
 use crate::api::{self, Api};
 use crate::config::{ClientFault, Config, Property};
 use crate::decode::{Limits, Rules};
-use crate::kafka::{Connection, DeadLetters, LogEvent, Properties, PropertyFault, Reader, Take, Watch};
+use crate::kafka::{Connection, DeadLetters, Decoder, LogEvent, Properties, PropertyFault, Reader, Watch};
 use crate::log::LogIdentity;
 use crate::room::Timestamp;
 use crate::snapshot::{self, Decisions, Keeper, Place, Policy, State, Store};
@@ -154,7 +154,7 @@ impl Start {
     /// Goes on from the newest snapshot until it is told to stop.
     fn count(self) -> anyhow::Result<()> {
         let Self { config, durability, status, ending, metrics, writer, reader, .. } = self;
-        let mut counting = Counting::new(writer, rules(&config));
+        let mut counting = Counting::new(writer);
         let (sender, events) = mpsc::sync_channel::<LogEvent>(BATCHES_ON_THE_WAY);
         let (snapshots, identity) = match &durability {
             Durability::Kept(place) => {
@@ -179,9 +179,9 @@ impl Start {
         let cannot = "cannot make the Kafka client";
         let dead_letters =
             dead_letters(&config, &connection).context("cannot make the client of dead letters")?;
-        let take = if dead_letters.is_some() { Take::WithHeaders } else { Take::Records };
+        let decoder = Decoder::new(rules(&config));
         let reader =
-            Reader::start(connection.clone(), take, sender.clone(), self.stop_reading).context(cannot)?;
+            Reader::start(connection.clone(), decoder, sender.clone(), self.stop_reading).context(cannot)?;
         let read_from = reader.read_from();
         let watch = Watch::start(connection, read_from, sender, self.stop_watching, now).context(cannot)?;
         let aggregator =

@@ -7,7 +7,9 @@ use std::cell::RefCell;
 
 use crate::buckets::{Sum, Totals};
 use crate::ledger::HashedId;
-use crate::room::{Change, ChangeById, DepartmentSlot, Room, Timestamp, Update};
+use crate::room::{
+    ChangeById, ChangeNaming as Change, DepartmentIdRef, DepartmentSlot, Room, Timestamp, UpdateNaming,
+};
 use crate::tally::answer::Answer;
 use crate::tally::departments::Departments;
 use crate::tally::journal::Journal;
@@ -26,31 +28,34 @@ impl Books {
         Self { rooms: Rooms::default(), departments: Departments::new(departments) }
     }
 
-    /// Applies changes in their order; `each` gets what every one did.
+    /// Applies changes in their order; `when` is asked of those of known rooms, by their place,
+    /// and `each` gets what every one did.
     pub(super) fn apply_all(
         &mut self,
-        changes: &[(ChangeById<'_>, Apply)],
+        changes: &[ChangeById<'_>],
         journal: &mut Journal,
+        when: impl Fn(usize) -> Apply,
         mut each: impl FnMut(Outcome),
     ) {
-        for changes in changes.chunks(AT_ONCE) {
-            let coming = self.rooms.fetch(changes.iter().map(|(change, _)| change.id));
+        for (chunk, changes) in changes.chunks(AT_ONCE).enumerate() {
+            let coming = self.rooms.fetch(changes.iter().map(|change| change.id));
             let mut stated = [None; AT_ONCE];
-            for (stated, (change, _)) in stated.iter_mut().zip(changes) {
+            for (stated, change) in stated.iter_mut().zip(changes) {
                 *stated = self.stated(change.change);
             }
             let new = coming.iter().zip(stated).filter(|(coming, _)| !coming.may_be_known);
             self.rooms.buckets.fetch_for(new.filter_map(|(_, stated)| stated));
-            for ((coming, stated), &(change, when)) in coming.iter().zip(stated).zip(changes) {
-                each(self.apply(coming.id, stated.map(|(_, slot)| slot), change.change, when, journal));
+            for (at, ((coming, stated), change)) in coming.iter().zip(stated).zip(changes).enumerate() {
+                let (slot, when) = (stated.map(|(_, slot)| slot), || when(chunk * AT_ONCE + at));
+                each(self.apply(coming.id, slot, change.change, when, journal));
             }
         }
     }
 
     /// When and in which department a room is stated to be, if the department has a slot.
-    fn stated(&self, change: &Change<'_>) -> Option<(Timestamp, DepartmentSlot)> {
+    fn stated(&self, change: Change<DepartmentIdRef<'_>>) -> Option<(Timestamp, DepartmentSlot)> {
         let Change::Stated { ts, department, .. } = change else { return None };
-        Some((*ts, self.departments.of(department.as_ref())?))
+        Some((ts, self.departments.of(department)?))
     }
 
     /// Applies one change; `slot` is that of the department it states, if it is known.
@@ -58,20 +63,20 @@ impl Books {
         &mut self,
         id: HashedId<'_>,
         slot: Option<DepartmentSlot>,
-        change: &Change<'_>,
-        when: Apply,
+        change: Change<DepartmentIdRef<'_>>,
+        when: impl FnOnce() -> Apply,
         journal: &mut Journal,
     ) -> Outcome {
         let known = self.rooms.get(id);
-        if known.is_some() && when == Apply::IfUnknown {
+        if known.is_some() && when() == Apply::IfUnknown {
             return Outcome::Duplicate;
         }
         let room = match (change, known) {
             (Change::Stated { ts, department, waiting }, _) => {
-                let slot = slot.or_else(|| self.departments.slot(department.as_ref()));
-                slot.map(|department| Room { ts: *ts, department, waiting: *waiting })
+                let slot = slot.or_else(|| self.departments.slot(department));
+                slot.map(|department| Room { ts, department, waiting })
             }
-            (Change::Updated(update), Some(known)) => self.updated(known.room, update),
+            (Change::Updated(update), Some(known)) => self.updated(known.room, &update),
             (Change::Removed | Change::Tombstone | Change::OtherKind, Some(known)) => {
                 self.remove(known);
                 journal.push(id.id(), None);
@@ -91,11 +96,11 @@ impl Books {
     }
 
     /// The known room with the changed fields, unless its department has no place.
-    fn updated(&mut self, known: Room, update: &Update<'_>) -> Option<Room> {
+    fn updated(&mut self, known: Room, update: &UpdateNaming<DepartmentIdRef<'_>>) -> Option<Room> {
         Some(Room {
             ts: update.ts.unwrap_or(known.ts),
-            department: match &update.department {
-                Some(department) => self.departments.slot(department.as_ref())?,
+            department: match update.department {
+                Some(department) => self.departments.slot(department)?,
                 None => known.department,
             },
             waiting: update.waiting.unwrap_or(known.waiting),

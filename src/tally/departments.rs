@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::buckets::{Buckets, Totals};
-use crate::room::{DepartmentId, DepartmentSlot, Timestamp};
+use crate::room::{DepartmentIdRef, DepartmentSlot, Timestamp};
 use crate::tally::names::Names;
 
 /// Every department that was ever seen, and how many rooms each has now.
@@ -43,7 +43,7 @@ impl Departments {
     }
 
     /// The slot of a department that has one.
-    pub(super) fn of(&self, id: Option<&DepartmentId<'_>>) -> Option<DepartmentSlot> {
+    pub(super) fn of(&self, id: Option<DepartmentIdRef<'_>>) -> Option<DepartmentSlot> {
         id.map_or(Some(DepartmentSlot::NONE), |id| self.known(id.as_str()))
     }
 
@@ -57,7 +57,7 @@ impl Departments {
     }
 
     /// The slot of a department; a new one takes a place, if one is left.
-    pub(super) fn slot(&mut self, id: Option<&DepartmentId<'_>>) -> Option<DepartmentSlot> {
+    pub(super) fn slot(&mut self, id: Option<DepartmentIdRef<'_>>) -> Option<DepartmentSlot> {
         if let Some(slot) = self.of(id) {
             return Some(slot);
         }

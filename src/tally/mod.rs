@@ -158,15 +158,20 @@ impl Batch<'_> {
     /// Applies one change.
     pub fn apply(&mut self, change: &RoomChange<'_>, when: Apply) -> Outcome {
         let mut outcome = Outcome::Ignored;
-        self.apply_all(&[(change.by_id(), when)], |told| outcome = told);
+        self.apply_all(&[change.by_id()], |_| when, |told| outcome = told);
         outcome
     }
 
-    /// Applies changes in their order, which is quicker than one by one; `each` is told
-    /// what every one did.
-    pub fn apply_all(&mut self, changes: &[(ChangeById<'_>, Apply)], each: impl FnMut(Outcome)) {
+    /// Applies changes in their order, which is quicker than one by one. `when` is asked of
+    /// those alone whose rooms are known, by their place; `each` is told what every one did.
+    pub fn apply_all(
+        &mut self,
+        changes: &[ChangeById<'_>],
+        when: impl Fn(usize) -> Apply,
+        each: impl FnMut(Outcome),
+    ) {
         if let Some(books) = &mut self.books {
-            books.apply_all(changes, self.journal, each);
+            books.apply_all(changes, self.journal, when, each);
         }
     }
 }

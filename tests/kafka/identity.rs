@@ -4,10 +4,11 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use rdkafka::mocking::MockCluster;
-use roomtally::kafka::{LogEvent, Reader, Take};
+use roomtally::decode::{Limits, Rules};
+use roomtally::kafka::{Decoder, LogEvent, Reader};
 use roomtally::log::CanaryFound::{Other, Same};
 use roomtally::log::{NextOffset, Partition};
-
+use roomtally::room::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::workload;
@@ -90,7 +91,9 @@ fn records_read_from_another_cluster_than_the_one_that_is_seen_are_told_by_its_i
     let of_the_read = Watching::of(&read).identity().cluster;
     let (sender, events) = mpsc::sync_channel::<LogEvent>(100);
     let stop = CancellationToken::new();
-    let reader = Reader::start(connection(&read), Take::Records, sender, stop.clone()).unwrap();
+    let limits = Limits { record_bytes: 1_000, oldest: Timestamp::from_millis(0), max_future_ms: 0 };
+    let decoder = Decoder::new(Rules { limits, collection: String::new() });
+    let reader = Reader::start(connection(&read), decoder, sender, stop.clone()).unwrap();
     let watching = Watching::beside(&seen, reader.read_from());
     let of_the_seen = watching.identity().cluster;
     assert!(of_the_read.is_some() && of_the_seen.is_some() && of_the_read != of_the_seen);

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use roomtally::aggregator::Counting;
 use roomtally::decode::{Limits, Rules};
-use roomtally::kafka::{Batch, BatchRecord};
+use roomtally::kafka::{BatchRecord, DecodedBatch, Decoder};
 use roomtally::log::{NextOffset, Partition};
 use roomtally::room::Timestamp;
 use roomtally::tally::{TallyReader, tally};
@@ -57,7 +57,8 @@ pub struct Steady {
     between_ms: i64,
     counting: Counting,
     reader: TallyReader,
-    batch: Batch,
+    decoder: Decoder,
+    batch: DecodedBatch,
     key: String,
     value: String,
     records: i64,
@@ -74,15 +75,16 @@ impl Steady {
         let (writer, reader) = tally(usize::try_from(DEPARTMENTS).unwrap());
         let limits = Limits { record_bytes: 1 << 20, oldest: Timestamp::from_millis(0), max_future_ms: 0 };
         let rules = Rules { limits, collection: "rocketchat_room".to_owned() };
-        let mut counting = Counting::new(writer, rules);
+        let mut counting = Counting::new(writer);
         counting.keep_changes();
         for partition in 0..PARTITIONS {
             counting.begin(Partition(i32::try_from(partition).unwrap()), NextOffset::START);
         }
-        let (batch, key, value) = (Batch::default(), String::new(), String::new());
+        let (decoder, batch) = (Decoder::new(rules), DecodedBatch::default());
+        let (key, value) = (String::new(), String::new());
         let between_ms = YEAR_MS / rooms_a_year;
         let (records, rooms, next, changed) = (0, 0, 0, 0);
-        Self { form, between_ms, counting, reader, batch, key, value, records, rooms, next, changed }
+        Self { form, between_ms, counting, reader, decoder, batch, key, value, records, rooms, next, changed }
     }
 
     /// Whoever asks for what was counted.
@@ -99,10 +101,11 @@ impl Steady {
     /// so a multiple of all is a whole round.
     pub fn batches(&mut self, walk: Walk, batches: u64, records: u64) {
         for _ in 0..batches {
-            self.batch = std::mem::take(&mut self.batch).reused(1);
+            self.batch.batch_mut().reuse(1);
             for _ in 0..records {
                 self.record(walk);
             }
+            self.decoder.decode(&mut self.batch);
             self.counting.apply(&self.batch, |refusal| panic!("{refusal:?}"));
             drop(self.counting.take_changes(PART));
         }
@@ -124,13 +127,12 @@ impl Steady {
         self.write(number);
         let (offset, partition) = (self.records / PARTITIONS, self.records % PARTITIONS);
         self.records += 1;
-        self.batch.push(&BatchRecord {
+        self.batch.batch_mut().push(&BatchRecord {
             partition: Partition(i32::try_from(partition).unwrap()),
             offset,
             timestamp: Some(WRITTEN),
             key: Some(self.key.as_bytes()),
             value: Some(self.value.as_bytes()),
-            if_unknown: false,
         });
     }
 

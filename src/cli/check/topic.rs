@@ -165,7 +165,8 @@ fn partial_updates(sample: &Batch, rules: &Rules) -> usize {
 fn parts_of_documents(sample: &Batch, rules: &Rules) -> usize {
     let is_part = |record: &BatchRecord<'_>| decode::is_part_of_document(&as_record(record), rules);
     // Whatever loaded history did not flatten a stream.
-    sample.records().filter(|record| !record.if_unknown).filter(is_part).count()
+    let streamed = sample.records().enumerate().filter(|&(at, _)| !sample.is_if_unknown(at));
+    streamed.filter(|(_, record)| is_part(record)).count()
 }
 
 fn as_record<'a>(record: &BatchRecord<'a>) -> Record<'a> {

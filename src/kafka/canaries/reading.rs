@@ -158,7 +158,7 @@ pub(super) mod tests {
         ms: i64,
     ) -> BatchRecord<'_> {
         let timestamp = Some(Timestamp::from_millis(ms));
-        BatchRecord { partition, offset, timestamp, key: Some(b"key"), value: Some(value), if_unknown: false }
+        BatchRecord { partition, offset, timestamp, key: Some(b"key"), value: Some(value) }
     }
 
     #[track_caller]
