@@ -23,8 +23,8 @@ use crate::kafka::queue::Queue;
 use crate::kafka::{Connection, DecodedBatch, Decoder, Fault, FaultKind, LogEvent, ReadFrom};
 use crate::log::{NextOffset, Partition};
 
-/// Records taken at a time. A batch is applied under one lock, for which
-/// queries wait, so it is kept to what applies within a millisecond or so.
+/// Records taken at a time: what is counted within a millisecond or so, and is known to be read
+/// only then.
 const BATCH_RECORDS: usize = 1_000;
 
 /// How long an idle reader waits before it looks for orders.

@@ -19,6 +19,9 @@ const GROUP_SHARDS: usize = SHARDS / GROUPS;
 /// So many wait in a group before they are entered: 32 MB in all of them.
 const GROUP_WAITING_MAX: usize = 32 * 1024;
 
+/// So many are fetched ahead for, as for changes.
+const AT_ONCE: usize = 32;
+
 /// Rooms that wait to be entered. While any does, no record may be moved among the
 /// buckets, and the ledger is not to be asked.
 #[derive(Debug)]
@@ -118,17 +121,27 @@ impl Intake {
         let hash_at = |place| hash_at(place, hashes, long, buckets);
         let places = &mut shards[shard];
         self.make_place(places, shard, waiting.len(), hash_at);
-        for &Waiting { hash, place } in waiting {
-            // What has the same hash is nearly always the same; what has not is far away.
-            let is_it = |known| hash_at(known) == hash && id_at(known) == id_at(place);
-            if let Some(known) = places.find_mut(hash, is_it) {
-                // The later of two that say the same can go without another moving into its
-                // place: it is the last one, or those behind it go as well.
-                let says_the_same = buckets.room(*known) == buckets.room(place);
-                self.outdated.push(if says_the_same { place } else { std::mem::replace(known, place) });
-            } else {
-                places.insert(hash, place, hash_at);
-                *rooms += 1;
+        for waiting in waiting.chunks(AT_ONCE) {
+            waiting.iter().for_each(|room| places.fetch(room.hash));
+            for room in waiting {
+                if let Some(known) = places.guess(room.hash) {
+                    // Both are compared.
+                    buckets.fetch(known);
+                    buckets.fetch(room.place);
+                }
+            }
+            for &Waiting { hash, place } in waiting {
+                // What has the same hash is nearly always the same; what has not is far away.
+                let is_it = |known| hash_at(known) == hash && id_at(known) == id_at(place);
+                if let Some(known) = places.find_mut(hash, is_it) {
+                    // The later of two that say the same can go without another moving into its
+                    // place: it is the last one, or those behind it go as well.
+                    let says_the_same = buckets.room(*known) == buckets.room(place);
+                    self.outdated.push(if says_the_same { place } else { std::mem::replace(known, place) });
+                } else {
+                    places.insert(hash, place, hash_at);
+                    *rooms += 1;
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The ledger and the buckets kept equal: the only door to the counts.
 //!
 //! Owns what a room change does. One [`TallyWriter`] exists and applies changes
-//! in batches; any number of [`TallyReader`]s ask, and see whole batches only.
+//! in batches; any number of [`TallyReader`]s ask, and see none of them half applied.
 //! Invariant: the buckets hold exactly the rooms of the ledger, and a
 //! department once seen keeps its place for the life of the tally.
 //!
