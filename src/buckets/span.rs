@@ -193,7 +193,8 @@ impl Era {
             sign,
             cover,
             |wanted, sign, cover| {
-                for (first, span) in there(first, SPAN_HOURS, &self.spans) {
+                for (first, at) in parts_in(wanted, first, SPAN_HOURS, self.spans.len()) {
+                    let Some(span) = &self.spans[at] else { continue };
                     span.cover(first, wanted, sign, cover);
                 }
             },
@@ -218,11 +219,12 @@ impl Span {
             sign,
             cover,
             |wanted, sign, cover| {
-                let eighths = (first..).step_by(8 * 24).zip(self.eight_days.iter().zip(self.days.chunks(8)));
-                for (first, (sums, days)) in eighths {
-                    let whole = Whole { hours: first..first + EIGHT_DAYS_HOURS, sums };
+                for (first, at) in parts_in(wanted, first, EIGHT_DAYS_HOURS, self.eight_days.len()) {
+                    let hours = first..first + EIGHT_DAYS_HOURS;
+                    let (whole, days) = (Whole { hours, sums: &self.eight_days[at] }, &self.days[8 * at..]);
                     whole.cover(wanted, sign, cover, |wanted, sign, cover| {
-                        for (first, day) in there(first, DAY_HOURS, days) {
+                        for (first, at) in parts_in(wanted, first, DAY_HOURS, 8) {
+                            let Some(day) = &days[at] else { continue };
                             day.cover(first, wanted, sign, cover);
                         }
                     });
@@ -253,17 +255,33 @@ impl Day {
             sign,
             cover,
             |wanted, sign, cover| {
-                let quarters = (first..).step_by(6).zip(self.quarters.iter().zip(self.hours.chunks(6)));
-                for (first, (sums, hours)) in quarters {
-                    let whole = Whole { hours: first..first + QUARTER_HOURS, sums };
+                for (first, at) in parts_in(wanted, first, QUARTER_HOURS, self.quarters.len()) {
+                    let hours = first..first + QUARTER_HOURS;
+                    let (whole, hours) = (Whole { hours, sums: &self.quarters[at] }, &self.hours[6 * at..]);
                     whole.cover(wanted, sign, cover, |wanted, sign, cover| {
-                        let inside = there(first, 1, hours).filter(|(number, _)| wanted.contains(number));
-                        cover.extend(inside.map(|(_, hour)| (&hour.sums, sign)));
+                        let inside = parts_in(wanted, first, 1, 6).filter_map(|(_, at)| hours[at].as_deref());
+                        cover.extend(inside.map(|hour| (&hour.sums, sign)));
                     });
                 }
             },
         );
     }
+}
+
+/// The first hours and the numbers of those parts that have a share in the range: there are
+/// `count` of them, of so many hours each, from the hour `first` on.
+#[inline]
+fn parts_in(
+    wanted: &Range<i64>,
+    first: i64,
+    hours: i64,
+    count: usize,
+) -> impl Iterator<Item = (i64, usize)> + use<> {
+    let behind = |end: i64| usize::try_from(end.max(first) - first).unwrap_or(count);
+    let hours_each = usize::try_from(hours).unwrap_or(1);
+    let (begin, end) = (behind(wanted.start) / hours_each, behind(wanted.end).div_ceil(hours_each));
+    let number = move |at: usize| first + i64::try_from(at).unwrap_or(i64::MAX) * hours;
+    (begin.min(count)..end.min(count)).map(move |at| (number(at), at))
 }
 
 /// Those that are there, each with the number of its first hour.
