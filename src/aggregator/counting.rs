@@ -14,9 +14,6 @@ use crate::snapshot::Changes;
 use crate::status::{EventCounts, EventResult, Timestamps};
 use crate::tally::{Apply, Loading, Outcome, TallyWriter};
 
-/// Bytes that are kept from batch to batch: several times what 1,000 usual records need.
-const MEMORY_KEPT: usize = 8 << 20;
-
 /// So many changes are applied before whoever asks may come between. Where both cores are busy
 /// the counting thread may lose its own in the middle, and all that ask wait until it has it
 /// again and is done: a tenth of a millisecond's work is soon done, a whole batch is not.
@@ -128,20 +125,10 @@ impl Counting {
         &self.timestamps
     }
 
-    /// Forgets what the last batch needed. The memory is kept, unless odd records made it
-    /// large.
-    fn make_place(&mut self) {
-        if self.memory.allocated_bytes() > MEMORY_KEPT {
-            self.memory = Bump::new();
-        } else {
-            self.memory.reset();
-        }
-    }
-
     /// Applies a batch, of which readers see what is applied so far; `refused` sees every
     /// record that was refused, and keeps no reader waiting.
     pub fn apply(&mut self, decoded: &DecodedBatch, mut refused: impl FnMut(Refusal<'_>)) {
-        self.make_place();
+        self.memory.reset();
         self.timestamps.clear();
         let batch = decoded.batch();
         let mut refusals = Vec::new_in(&self.memory);

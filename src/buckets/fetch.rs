@@ -12,8 +12,9 @@ use crate::buckets::records::{HourNumber, ms_of_hour};
 use crate::buckets::{Buckets, Place};
 use crate::room::{DepartmentSlot, Timestamp};
 
-/// What is fetched for so many rooms takes no memory of its own.
-const AT_ONCE: usize = 32;
+/// So many rooms are fetched ahead for: what is fetched for one of them is on its way while the
+/// others ask, and all of it fits the processor's nearest memory.
+pub const AT_ONCE: usize = 32;
 
 impl Buckets {
     /// Has what stands at this place fetched.

@@ -36,6 +36,7 @@ use span::{ERA_HOURS, Era};
 use totals::Sign;
 use whole::Cover;
 
+pub use fetch::AT_ONCE;
 pub use records::Place;
 pub use sums::Sum;
 use sums::Sums;

@@ -1,8 +1,8 @@
 //! Records on their way from the client to the aggregator.
 //!
 //! Owns the client's messages, unread and not copied, until the batch is emptied; so asking for
-//! a header costs nobody who does not want it. What comes from elsewhere is copied into one
-//! buffer. Records of one partition stand in the order of their offsets.
+//! a header costs nobody who does not want it. What is to outlive the client, or comes from
+//! elsewhere, is copied into one buffer. Records of one partition stand in the order of their offsets.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -106,6 +106,16 @@ impl Batch {
     pub fn reuse(&mut self, assignment: u64) {
         self.clear();
         self.assignment = assignment;
+    }
+
+    /// The same without the client's messages, for keeping it longer than the client.
+    pub(super) fn copied(&self) -> Self {
+        let mut copy = Self { assignment: self.assignment, ends: self.ends.clone(), ..Self::default() };
+        for (at, record) in self.records().enumerate() {
+            copy.push(&record);
+            self.headers(at).iter().for_each(|header| copy.push_header(header));
+        }
+        copy
     }
 
     /// Gives all messages back to the client and forgets the rest.

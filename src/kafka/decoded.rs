@@ -3,7 +3,8 @@
 //! Owns what goes from the thread that reads to the one that counts, so that decoding is done by
 //! the first, which has time. What a record says is kept apart from its bytes, packed and side by
 //! side: whoever counts looks at the record itself only where it was refused, or where its room is
-//! known. Invariant: there is one answer for each record, in their order.
+//! known. Invariant: what is told is told of
+//! the records that are there, in their order.
 
 use bumpalo::Bump;
 
@@ -100,8 +101,9 @@ impl DecodedBatch {
         &self.batch
     }
 
-    /// The records themselves, which are to be decoded again when others were added.
+    /// The records themselves, to be changed; what they say is told once they are decoded again.
     pub fn batch_mut(&mut self) -> &mut Batch {
+        self.decoded.clear();
         &mut self.batch
     }
 

@@ -99,5 +99,5 @@ fn sample(connection: &Connection, partitions: &[PartitionBounds]) -> KafkaResul
             tracing::debug!(?fault, "while the newest records were looked at");
         });
     }
-    Ok(batch)
+    Ok(batch.copied())
 }

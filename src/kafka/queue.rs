@@ -300,7 +300,16 @@ mod tests {
             );
             queue.take(Duration::from_millis(100), &mut batch, |fault| told.push(fault));
         }
-        assert_eq!(batch.records().next().unwrap().value, Some(&b"there"[..]));
+        assert!(queue.is_lent());
+        drop(queue);
+        let elsewhere = std::thread::spawn(move || {
+            assert_eq!(batch.records().next().unwrap().value, Some(&b"there"[..]));
+            assert!(!batch.is_if_unknown(0));
+            let copy = batch.copied();
+            batch.clear();
+            assert_eq!((batch.len(), copy.records().next().unwrap().value), (0, Some(&b"there"[..])));
+        });
+        elsewhere.join().unwrap();
         for Fault { partition, kind, at, message } in &told {
             assert_eq!(*kind, FaultKind::Other, "{message}");
             assert_eq!((*partition, *at), (Some(Partition(0)), Some(NextOffset::START)), "{message}");

@@ -7,7 +7,7 @@
 //! ends when told to stop or when nobody receives any more.
 
 use std::cell::Cell;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -30,8 +30,9 @@ const BATCH_RECORDS: usize = 1_000;
 /// How long an idle reader waits before it looks for orders.
 const IDLE: Duration = Duration::from_millis(100);
 
-/// Batches that are kept to be used again, and as many that come back meanwhile. Where there
-/// are more the topic's end has been reached, and their memory is not needed any more.
+/// Batches that are kept to be used again, and as many that come back meanwhile. One that finds
+/// no place among these is freed where it is: the reader waits for a place in the other channel,
+/// or the topic's end has been reached and its memory is not needed any more.
 const SPARE_BATCHES: usize = 4;
 
 /// Gives orders to the reading thread.
@@ -130,7 +131,10 @@ impl Reader {
 
     /// Waits for the thread, which was told to stop; says whether it ended well.
     pub fn join(self) -> bool {
-        self.thread.join().is_ok()
+        let Self { thread, used, .. } = self;
+        // No batch comes back any more.
+        drop(used);
+        thread.join().is_ok()
     }
 }
 
@@ -173,7 +177,6 @@ impl<E: From<LogEvent>> Reading<E> {
         let mut faults = Vec::new();
         self.queue.take(IDLE, &mut decoded.batch, |fault| faults.push(fault));
         if decoded.batch.is_empty() {
-            decoded.batch.clear();
             self.spare.push(decoded);
         } else {
             self.decoder.decode(&mut decoded);
@@ -246,6 +249,9 @@ impl<E: From<LogEvent>> Reading<E> {
         let anew = begins || self.queue.has_lost_its_place();
         if let Some(doublings) = rebuild.or(anew.then_some(0)) {
             let anew = queue(&self.connection, doublings)?;
+            // What it fetched by now is of an earlier order, and what it knows of no use.
+            self.read_from.end();
+            let _ = self.queue.consumer().unassign();
             self.retired.push(std::mem::replace(&mut self.queue, anew));
         }
         self.assignment = assignment;
@@ -261,9 +267,20 @@ impl<E: From<LogEvent>> Reading<E> {
 }
 
 impl<E: From<LogEvent>> Drop for Reading<E> {
-    /// However the thread ends, whoever waits for records learns that none come.
+    /// However the thread ends, whoever waits for records learns that none come. The clients
+    /// end on this thread, behind the last batch that has messages of theirs.
     fn drop(&mut self) {
+        let _ = self.queue.consumer().unassign();
         let _ = self.tell(LogEvent::ReaderEnded);
+        while self.queue.is_lent() || !self.retired.is_empty() {
+            match self.used.recv_timeout(IDLE) {
+                Ok(decoded) => drop(decoded),
+                // One that found no place here was freed elsewhere.
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.retired.retain(Queue::is_lent);
+        }
     }
 }
 

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::buckets::{Buckets, Place};
+use crate::buckets::{AT_ONCE, Buckets, Place};
 use crate::ledger::shard::Shard;
 use crate::ledger::{Ledger, SHARDS, SHARES, hash_at, id_of, shard, shard_of};
 use crate::room::RoomKey;
@@ -18,9 +18,6 @@ const GROUP_SHARDS: usize = SHARDS / GROUPS;
 
 /// So many wait in a group before they are entered: 32 MB in all of them.
 const GROUP_WAITING_MAX: usize = 32 * 1024;
-
-/// So many are fetched ahead for, as for changes.
-const AT_ONCE: usize = 32;
 
 /// Rooms that wait to be entered. While any does, no record may be moved among the
 /// buckets, and the ledger is not to be asked.

@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 
-use crate::buckets::{Sum, Totals};
+use crate::buckets::{AT_ONCE, Sum, Totals};
 use crate::ledger::HashedId;
 use crate::room::{
     ChangeById, ChangeNaming as Change, DepartmentIdRef, DepartmentSlot, Room, Timestamp, UpdateNaming,
@@ -13,7 +13,7 @@ use crate::room::{
 use crate::tally::answer::Answer;
 use crate::tally::departments::Departments;
 use crate::tally::journal::Journal;
-use crate::tally::rooms::{AT_ONCE, Known, Rooms};
+use crate::tally::rooms::{Known, Rooms};
 use crate::tally::{Apply, Outcome, Question};
 
 /// Everything that is under the one lock.

@@ -5,13 +5,9 @@
 
 use smallvec::SmallVec;
 
-use crate::buckets::{Buckets, Place};
+use crate::buckets::{AT_ONCE, Buckets, Place};
 use crate::ledger::{HashedId, Intake, Ledger};
 use crate::room::{PackedId, Room, RoomKey, StoredIdRef};
-
-/// So many changes are read ahead for: what is fetched for one of them is on its way
-/// while the others ask, and all of it fits the processor's nearest memory.
-pub(super) const AT_ONCE: usize = 32;
 
 #[derive(Debug, Default)]
 pub(super) struct Rooms {
