@@ -3,8 +3,7 @@
 //! Owns what goes from the thread that reads to the one that counts, so that decoding is done by
 //! the first, which has time. What a record says is kept apart from its bytes, packed and side by
 //! side: whoever counts looks at the record itself only where it was refused, or where its room is
-//! known. Invariant: what is told is told of
-//! the records that are there, in their order.
+//! known. Invariant: what is told is told of the records that are there, in their order.
 
 use bumpalo::Bump;
 

@@ -272,6 +272,8 @@ impl<E: From<LogEvent>> Drop for Reading<E> {
     fn drop(&mut self) {
         let _ = self.queue.consumer().unassign();
         let _ = self.tell(LogEvent::ReaderEnded);
+        // The one that was filled last holds the client even where nothing came.
+        self.spare.clear();
         while self.queue.is_lent() || !self.retired.is_empty() {
             match self.used.recv_timeout(IDLE) {
                 Ok(decoded) => drop(decoded),
