@@ -20,7 +20,7 @@ use roomtally::tally::{Apply, Loading, Outcome, TallyReader, TallyWriter, tally}
 const PART: usize = 16 * 1024;
 
 /// Records lie in pages of so many.
-const PAGE_RECORDS: f64 = 65_536.0;
+const PAGE_RECORDS: f64 = 1_024.0;
 /// So many rooms of an hour stand together; those above stand by eighths of the hour.
 const MIXED: f64 = 256.0;
 const BLOCK: f64 = 16.0;

@@ -14,11 +14,13 @@ use crate::room::{DepartmentSlot, PackedId, Room, RoomKey, Timestamp};
 /// Records in a block. Half a block is free in each part of an hour on average:
 /// smaller ones waste less in quiet hours, larger ones take fewer numbers.
 pub(super) const BLOCK_RECORDS: u32 = 16;
-const PAGE_RECORDS: u32 = 1 << 16;
+/// 25 KB: the index leaves pieces of memory of this size and larger behind when it grows, and
+/// pages find place in them; larger ones leave holes, smaller ones take a longer list.
+const PAGE_RECORDS: u32 = 1 << 10;
 const PAGE_BLOCKS: u32 = PAGE_RECORDS / BLOCK_RECORDS;
 
 /// More are not numbered; that many records are 103 GB.
-const BLOCKS_MAX: usize = (u32::MAX / BLOCK_RECORDS) as usize;
+const BLOCKS_MAX: u32 = u32::MAX / BLOCK_RECORDS;
 
 pub(super) const HOUR_MS: i64 = 3_600_000;
 /// The same for what lies inside one hour.
@@ -169,16 +171,26 @@ impl Block {
 
 #[derive(Debug)]
 struct Page {
-    ids: Vec<[u64; 2]>,
-    marks: Vec<Mark>,
+    ids: [[u64; 2]; PAGE_RECORDS as usize],
+    marks: [Mark; PAGE_RECORDS as usize],
     /// Who has each block.
-    owners: Vec<Owner>,
+    owners: [Owner; PAGE_BLOCKS as usize],
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    pages: Vec<Page>,
+    pages: Vec<Box<Page>>,
+    /// How many blocks were ever handed out.
+    blocks: u32,
     free: Vec<Block>,
+}
+
+impl Page {
+    const EMPTY: Self = Self {
+        ids: [[0; 2]; PAGE_RECORDS as usize],
+        marks: [Mark::FREE; PAGE_RECORDS as usize],
+        owners: [Owner(0); PAGE_BLOCKS as usize],
+    };
 }
 
 impl Records {
@@ -187,26 +199,19 @@ impl Records {
     /// # Panics
     /// When places are numbered no further: going on would count rooms twice.
     pub(super) fn take_block(&mut self, owner: Owner) -> Block {
-        if let Some(block) = self.free.pop() {
-            let (page, at) = block_at(block);
-            self.pages[page].owners[at] = owner;
-            return block;
+        let block = self.free.pop().unwrap_or_else(|| self.new_block());
+        let (page, at) = block_at(block);
+        self.pages[page].owners[at] = owner;
+        block
+    }
+
+    fn new_block(&mut self) -> Block {
+        assert!(self.blocks < BLOCKS_MAX, "more rooms than one process can number");
+        if self.blocks.is_multiple_of(PAGE_BLOCKS) {
+            self.pages.push(Box::new(Page::EMPTY));
         }
-        if self.pages.last().is_none_or(|page| page.owners.len() == PAGE_BLOCKS as usize) {
-            self.pages.push(Page {
-                ids: Vec::with_capacity(PAGE_RECORDS as usize),
-                marks: Vec::with_capacity(PAGE_RECORDS as usize),
-                owners: Vec::with_capacity(PAGE_BLOCKS as usize),
-            });
-        }
-        let page = self.pages.len() - 1;
-        let Page { ids, marks, owners } = &mut self.pages[page];
-        let number = page * PAGE_BLOCKS as usize + owners.len();
-        assert!(number < BLOCKS_MAX, "more rooms than one process can number");
-        ids.resize(ids.len() + BLOCK_RECORDS as usize, [0; 2]);
-        marks.resize(marks.len() + BLOCK_RECORDS as usize, Mark::FREE);
-        owners.push(owner);
-        Block(u32::try_from(number).unwrap_or(u32::MAX))
+        self.blocks += 1;
+        Block(self.blocks - 1)
     }
 
     pub(super) fn give_back(&mut self, block: Block) {
@@ -230,16 +235,16 @@ impl Records {
     #[inline]
     pub(super) fn fetch_id(&self, place: Place) {
         let (page, at) = self.page_of(place);
-        prefetch_index(&page.ids, at);
+        prefetch_index(&page.ids[..], at);
     }
 
     /// Has all that stands there fetched.
     #[inline]
     pub(super) fn fetch(&self, place: Place) {
         let (page, at) = self.page_of(place);
-        prefetch_index(&page.ids, at);
-        prefetch_index(&page.marks, at);
-        prefetch_index(&page.owners, at / BLOCK_RECORDS as usize);
+        prefetch_index(&page.ids[..], at);
+        prefetch_index(&page.marks[..], at);
+        prefetch_index(&page.owners[..], at / BLOCK_RECORDS as usize);
     }
 
     pub(super) fn mark(&self, place: Place) -> Mark {
