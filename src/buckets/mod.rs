@@ -90,8 +90,7 @@ impl Buckets {
         if std::mem::replace(&mut self.is_summed, true) {
             return;
         }
-        let mut shares = Shares::default();
-        self.eras.values_mut().for_each(|era| era.sum_up(&self.records, &mut shares));
+        self.eras.values_mut().for_each(|era| era.sum_up(&self.records));
     }
 
     /// Counts a room in.

@@ -2,16 +2,19 @@
 //!
 //! Owns the order in which ids reach the shards. One room after the other would
 //! touch another far part of the index each; here they wait, grouped by shards, and
-//! are entered shard by shard, so that a shard is near while its rooms come.
+//! are entered shard by shard, so that a shard is near while its rooms come, and group beside
+//! group, on all cores.
 //! Invariant: of several records with one id the last one holds, since all of them
 //! wait in the same group, in their order.
 
 use std::collections::BTreeSet;
 
+use rayon::prelude::*;
+
 use crate::buckets::{AT_ONCE, Buckets, Place};
 use crate::ledger::shard::Shard;
 use crate::ledger::{Ledger, SHARDS, SHARES, hash_at, id_of, shard, shard_of};
-use crate::room::RoomKey;
+use crate::room::{RoomKey, StoredIdRef};
 
 const GROUPS: usize = 64;
 const GROUP_SHARDS: usize = SHARDS / GROUPS;
@@ -25,14 +28,12 @@ const GROUP_WAITING_MAX: usize = 32 * 1024;
 pub struct Intake {
     groups: Box<[Vec<Waiting>]>,
     waiting_max: usize,
-    /// Where a group is sorted.
-    sorted: Vec<Waiting>,
     /// Records of rooms that have another one, which holds.
     outdated: Vec<Place>,
     /// How many rooms there may be in the end.
     expected: u64,
     /// How many of all hashes belong to each shard.
-    shares: Box<[u64]>,
+    hashes_of: Box<[u64]>,
 }
 
 /// A room whose id has this hash, and where its record stands.
@@ -51,15 +52,14 @@ impl Default for Intake {
 impl Intake {
     /// Lets so many ids wait in each group before they are passed on.
     pub fn new(waiting_max: usize) -> Self {
-        let mut shares = vec![0; SHARDS];
-        (0..SHARES).for_each(|share| shares[shard_of(share)] += 1);
+        let mut hashes_of = vec![0; SHARDS];
+        (0..SHARES).for_each(|share| hashes_of[shard_of(share)] += 1);
         Self {
             groups: vec![Vec::new(); GROUPS].into(),
             waiting_max,
-            sorted: Vec::new(),
             outdated: Vec::new(),
             expected: 0,
-            shares: shares.into(),
+            hashes_of: hashes_of.into(),
         }
     }
 
@@ -76,12 +76,10 @@ impl Intake {
         self.groups[shard(hash) / GROUP_SHARDS].push(Waiting { hash, place });
     }
 
-    /// Enters those groups in which enough wait.
+    /// Enters all that wait, if enough do.
     pub fn pass_on(&mut self, ledger: &mut Ledger, buckets: &Buckets) {
-        for group in 0..GROUPS {
-            if self.groups[group].len() >= self.waiting_max {
-                self.enter_group(ledger, group, buckets);
-            }
+        if self.groups.iter().any(|group| group.len() >= self.waiting_max) {
+            self.enter_all(ledger, buckets);
         }
     }
 
@@ -94,30 +92,72 @@ impl Intake {
     /// know, since there are others of their rooms.
     #[must_use]
     pub fn settle(&mut self, ledger: &mut Ledger, buckets: &Buckets) -> BTreeSet<Place> {
-        (0..GROUPS).for_each(|group| self.enter_group(ledger, group, buckets));
+        self.enter_all(ledger, buckets);
         self.outdated.drain(..).collect()
     }
 
-    fn enter_group(&mut self, ledger: &mut Ledger, group: usize, buckets: &Buckets) {
-        let mut sorted = std::mem::take(&mut self.sorted);
-        let ends = sort_by_shard(&self.groups[group], &mut sorted);
-        self.groups[group].clear();
-        let mut begin = 0;
-        for (at, end) in ends.into_iter().enumerate() {
-            if end > begin {
-                self.enter_shard(ledger, group * GROUP_SHARDS + at, &sorted[begin..end], buckets);
-                begin = end;
-            }
+    /// Enters all groups, on all cores.
+    fn enter_all(&mut self, ledger: &mut Ledger, buckets: &Buckets) {
+        let Self { groups, outdated, expected, hashes_of, .. } = self;
+        let Ledger { shards, long, hashes, rooms } = ledger;
+        let hash_at = |place| hash_at(place, hashes, long, buckets);
+        let id_at = |place| id_of(buckets.key(place), long);
+        let entry = Entry { buckets, hash_at, id_at, expected: *expected };
+        let groups = groups.par_iter_mut().zip(shards.par_chunks_mut(GROUP_SHARDS));
+        let entered =
+            groups.zip(hashes_of.par_chunks(GROUP_SHARDS)).map_init(Vec::new, |sorted, of_group| {
+                let ((waiting, places), hashes_of) = of_group;
+                entry.enter_group(waiting, sorted, places, hashes_of)
+            });
+        for Entered { rooms: more, outdated: places } in entered.collect::<Vec<_>>() {
+            *rooms += more;
+            outdated.extend(places);
         }
-        self.sorted = sorted;
+    }
+}
+
+/// What is needed to enter a group, beside itself.
+struct Entry<'a, HashAt, IdAt> {
+    buckets: &'a Buckets,
+    hash_at: HashAt,
+    id_at: IdAt,
+    expected: u64,
+}
+
+/// What a group came to.
+#[derive(Debug, Default)]
+struct Entered {
+    /// How many rooms are known now that were not.
+    rooms: usize,
+    outdated: Vec<Place>,
+}
+
+impl<'i, HashAt, IdAt> Entry<'_, HashAt, IdAt>
+where
+    HashAt: Fn(Place) -> u64,
+    IdAt: Fn(Place) -> StoredIdRef<'i>,
+{
+    /// Enters all that wait in a group.
+    fn enter_group(
+        &self,
+        waiting: &mut Vec<Waiting>,
+        sorted: &mut Vec<Waiting>,
+        shards: &mut [Shard],
+        hashes_of: &[u64],
+    ) -> Entered {
+        let (mut begin, mut entered) = (0, Entered::default());
+        let ends = sort_by_shard(waiting, sorted);
+        waiting.clear();
+        for ((places, &hashes), end) in shards.iter_mut().zip(hashes_of).zip(ends) {
+            self.make_place(places, hashes, end - begin);
+            self.enter_shard(places, &sorted[begin..end], &mut entered);
+            begin = end;
+        }
+        entered
     }
 
-    fn enter_shard(&mut self, ledger: &mut Ledger, shard: usize, waiting: &[Waiting], buckets: &Buckets) {
-        let Ledger { shards, long, hashes, rooms } = ledger;
-        let id_at = |place| id_of(buckets.key(place), long);
-        let hash_at = |place| hash_at(place, hashes, long, buckets);
-        let places = &mut shards[shard];
-        self.make_place(places, shard, waiting.len(), hash_at);
+    fn enter_shard(&self, places: &mut Shard, waiting: &[Waiting], entered: &mut Entered) {
+        let Self { buckets, hash_at, id_at, .. } = self;
         for waiting in waiting.chunks(AT_ONCE) {
             waiting.iter().for_each(|room| places.fetch(room.hash));
             for room in waiting {
@@ -134,21 +174,26 @@ impl Intake {
                     // The later of two that say the same can go without another moving into its
                     // place: it is the last one, or those behind it go as well.
                     let says_the_same = buckets.room(*known) == buckets.room(place);
-                    self.outdated.push(if says_the_same { place } else { std::mem::replace(known, place) });
+                    entered.outdated.push(if says_the_same {
+                        place
+                    } else {
+                        std::mem::replace(known, place)
+                    });
                 } else {
                     places.insert(hash, place, hash_at);
-                    *rooms += 1;
+                    entered.rooms += 1;
                 }
             }
         }
     }
 
-    /// Makes a shard that has to grow as large as it is expected to become.
-    fn make_place(&self, places: &mut Shard, shard: usize, more: usize, hash_at: impl Fn(Place) -> u64) {
+    /// Makes a shard, to which so many of all hashes belong and which has to grow for more
+    /// rooms, as large as it is expected to become.
+    fn make_place(&self, places: &mut Shard, hashes: u64, more: usize) {
         if more > places.free() {
-            let expected = self.expected.saturating_mul(self.shares[shard]) / SHARES;
-            let expected = usize::try_from(with_deviation(expected)).unwrap_or(0);
-            places.reserve(expected.saturating_sub(places.len()), hash_at);
+            let expected = with_deviation(self.expected.saturating_mul(hashes) / SHARES);
+            let expected = usize::try_from(expected).unwrap_or(0).saturating_sub(places.len());
+            places.reserve(expected, &self.hash_at);
         }
     }
 }
@@ -200,8 +245,8 @@ mod tests {
         }
         assert!(intake.settle(&mut ledger, &buckets).is_empty());
         assert_eq!(ledger.len(), ROOMS);
-        let grown = ledger.shards.iter().zip(&intake.shares).filter(|&(shard, share)| {
-            let expected = with_deviation(ROOMS as u64 * share / SHARES);
+        let grown = ledger.shards.iter().zip(&intake.hashes_of).filter(|&(shard, hashes)| {
+            let expected = with_deviation(ROOMS as u64 * hashes / SHARES);
             // A line has twelve places, and one that is begun is there.
             (shard.len() + shard.free()) as u64 > expected + 12
         });
