@@ -19,8 +19,10 @@ use roomtally::tally::{Apply, Loading, Outcome, TallyReader, TallyWriter, tally}
 /// Changes are handed on in parts of so many.
 const PART: usize = 16 * 1024;
 
-/// Records lie in pages of so many.
-const PAGE_RECORDS: f64 = 1_024.0;
+/// What is counted of records, 8.5 bytes with whose they are, lies in pages of so many.
+const PAGE_RECORDS: f64 = 65_536.0;
+/// Their ids, 16 bytes each, lie in pieces of so many.
+const PIECE_IDS: f64 = 1_024.0;
 /// So many rooms of an hour stand together; those above stand by eighths of the hour.
 const MIXED: f64 = 256.0;
 const BLOCK: f64 = 16.0;
@@ -62,7 +64,8 @@ impl Shape {
         let [with_hours, _, with_days, ..] = there;
         let an_hour = rooms / with_hours;
         let blocks = with_hours * blocks_of_an_hour(an_hour);
-        let records = (blocks * BLOCK / PAGE_RECORDS).ceil() * PAGE_RECORDS * 24.5;
+        let in_whole = |size: f64, bytes: f64| (blocks * BLOCK / size).ceil() * size * bytes;
+        let records = in_whole(PAGE_RECORDS, 8.5) + in_whole(PIECE_IDS, 16.0);
         let index = 64.0 / LINE_USED * rooms + 250_000.0;
         let lists = 110.0 + 400.0 * is_reached(an_hour, MIXED);
         let buckets = lists * with_hours + 410.0 * with_days;

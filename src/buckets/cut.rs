@@ -89,10 +89,8 @@ impl<'a> Scan<'a> {
     /// Has fetched what [`Self::marks`] tells.
     pub(super) fn fetch(&self, records: &Records) {
         for marks in self.marks(records) {
-            // A block lies on two lines of memory, or on three.
-            [0, marks.len() / 2, marks.len().saturating_sub(1)]
-                .into_iter()
-                .for_each(|at| prefetch_index(marks, at));
+            // A block lies on two lines of memory.
+            [0, marks.len() / 2].into_iter().for_each(|at| prefetch_index(marks, at));
         }
     }
 }

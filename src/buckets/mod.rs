@@ -90,7 +90,8 @@ impl Buckets {
         if std::mem::replace(&mut self.is_summed, true) {
             return;
         }
-        self.eras.values_mut().for_each(|era| era.sum_up(&self.records));
+        let mut shares = Shares::default();
+        self.eras.values_mut().for_each(|era| era.sum_up(&self.records, &mut shares));
     }
 
     /// Counts a room in.

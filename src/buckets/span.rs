@@ -6,8 +6,6 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use crate::buckets::hour::Hour;
 use crate::buckets::records::{HourNumber, Place, Records};
 use crate::buckets::shares::Shares;
@@ -79,14 +77,11 @@ impl Era {
         self.spans.iter().all(Option::is_none)
     }
 
-    /// Adds up the rooms of all hours, from none on, on all cores.
-    pub(super) fn sum_up(&mut self, records: &Records) {
-        let Self { sums, spans, .. } = self;
-        let days = spans.par_iter_mut().flatten().flat_map(|span| &mut span.days).flatten();
-        days.for_each_init(Shares::default, |shares, day| day.sum_up(records, shares));
-        for span in spans.iter_mut().flatten() {
-            span.sum_up_days();
-            sums.add_all(&span.sums);
+    /// Adds up the rooms of all hours, from none on.
+    pub(super) fn sum_up(&mut self, records: &Records, shares: &mut Shares) {
+        for span in self.spans.iter_mut().flatten() {
+            span.sum_up(records, shares);
+            self.sums.add_all(&span.sums);
         }
     }
 
@@ -208,10 +203,10 @@ impl Era {
 }
 
 impl Span {
-    /// Adds up what its days come to.
-    fn sum_up_days(&mut self) {
-        for (at, day) in self.days.iter().enumerate() {
+    fn sum_up(&mut self, records: &Records, shares: &mut Shares) {
+        for (at, day) in self.days.iter_mut().enumerate() {
             let Some(day) = day else { continue };
+            day.sum_up(records, shares);
             self.eight_days[at / 8].add_all(&day.sums);
         }
         let Self { sums, eight_days, .. } = self;
