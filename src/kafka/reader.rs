@@ -60,20 +60,20 @@ struct Order {
 
 impl Reader {
     /// Starts the thread. It passes on what it reads until `stop`, and holds a
-    /// sender for as long as it lives.
+    /// sender for as long as it lives; `read_from` tells which cluster that is from.
     ///
     /// # Errors
     /// When the client cannot be made from its properties.
     pub fn start<E: From<LogEvent> + Send + 'static>(
         connection: Connection,
         decoder: Decoder,
+        read_from: ReadFrom,
         events: SyncSender<E>,
         stop: CancellationToken,
     ) -> Result<Self, KafkaError> {
         let order = NextOrder::default();
         let queue = queue(&connection, 0)?;
         let search = Search::new(&connection, stop.clone());
-        let read_from = ReadFrom::default();
         let (used, used_here) = sync_channel(SPARE_BATCHES);
         let reading = Reading {
             connection,
@@ -92,11 +92,6 @@ impl Reader {
         let thread = thread::Builder::new().name("kafka-reader".to_owned()).spawn(move || reading.run());
         let thread = thread.map_err(|error| KafkaError::ClientCreation(error.to_string()))?;
         Ok(Self { order, thread, assigned: Cell::new(0), read_from, used })
-    }
-
-    /// Which cluster records are read from, now and later.
-    pub fn read_from(&self) -> ReadFrom {
-        self.read_from.clone()
     }
 
     /// Reads these partitions from these positions, and no others. What comes of it

@@ -2,8 +2,9 @@
 //!
 //! Owns what it begins with, and in which order. Snapshot and topic are looked for at the same
 //! time: by the time the rooms are loaded the topic has been seen. Everything towards Kafka and
-//! the disk comes from this thread, and has its priority, which is lower than that of whoever
-//! answers: where a topic is read as fast as it comes, answers get a core all the same.
+//! the disk comes from this thread. What reads, counts and writes has a lower priority than
+//! whoever answers: where a topic is read as fast as it comes, answers get a core all the same.
+//! What looks at the topic has not: it needs little, in time, also on a machine that is full.
 
 use std::io;
 use std::sync::mpsc;
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::aggregator::{Aggregator, Checkpoint, Counting, Ending, Settings, SnapshotSettings, Sources};
 use crate::config::Config;
-use crate::kafka::{Connection, DeadLetters, Decoder, LogEvent, Reader, Watch};
+use crate::kafka::{Connection, DeadLetters, Decoder, LogEvent, ReadFrom, Reader, Watch};
 use crate::log::LogIdentity;
 use crate::service::{Durability, connection, now, rules};
 use crate::snapshot::{self, Decisions, Keeper, Place, Policy, State, Store};
@@ -51,7 +52,6 @@ impl Start {
         let (ended, when_ended) = oneshot::channel();
         let thread = thread::Builder::new().name("counting".to_owned());
         thread.spawn(move || {
-            step_back();
             // Nobody waits for it any more where the process is to end at once.
             let _ = ended.send(self.count());
         })?;
@@ -67,11 +67,12 @@ impl Start {
         let (sender, events) = mpsc::sync_channel::<LogEvent>(BATCHES_ON_THE_WAY);
         let (connection, cannot) = (connection(&config), "cannot make the Kafka client");
         let decoder = Decoder::new(rules(&config));
-        let reading =
-            Reader::start(connection.clone(), decoder, sender.clone(), stop_reading).context(cannot)?;
-        let read_from = reading.read_from();
-        let watch =
-            Watch::start(connection.clone(), read_from, sender, stop_watching, now).context(cannot)?;
+        let read_from = ReadFrom::default();
+        let watch = Watch::start(connection.clone(), read_from.clone(), sender.clone(), stop_watching, now);
+        let watch = watch.context(cannot)?;
+        step_back();
+        let reading = Reader::start(connection.clone(), decoder, read_from, sender, stop_reading);
+        let reading = reading.context(cannot)?;
         let dead_letters =
             dead_letters(&config, &connection).context("cannot make the client of dead letters")?;
         let mut counting = Counting::new(writer);
@@ -100,7 +101,7 @@ impl Start {
     }
 }
 
-/// Lets others have a core first, as do threads that this one starts.
+/// Lets others have a core first, as do threads that this one starts from now on.
 fn step_back() {
     // Of the calling thread alone; elsewhere it would be of the whole process.
     #[cfg(target_os = "linux")]

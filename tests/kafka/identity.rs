@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rdkafka::mocking::MockCluster;
 use roomtally::decode::{Limits, Rules};
-use roomtally::kafka::{Decoder, LogEvent, Reader};
+use roomtally::kafka::{Decoder, LogEvent, ReadFrom, Reader};
 use roomtally::log::CanaryFound::{Other, Same};
 use roomtally::log::{NextOffset, Partition};
 use roomtally::room::Timestamp;
@@ -93,8 +93,9 @@ fn records_read_from_another_cluster_than_the_one_that_is_seen_are_told_by_its_i
     let stop = CancellationToken::new();
     let limits = Limits { record_bytes: 1_000, oldest: Timestamp::from_millis(0), max_future_ms: 0 };
     let decoder = Decoder::new(Rules { limits, collection: String::new() });
-    let reader = Reader::start(connection(&read), decoder, sender, stop.clone()).unwrap();
-    let watching = Watching::beside(&seen, reader.read_from());
+    let from = ReadFrom::default();
+    let reader = Reader::start(connection(&read), decoder, from.clone(), sender, stop.clone()).unwrap();
+    let watching = Watching::beside(&seen, from.clone());
     let of_the_seen = watching.identity().cluster;
     assert!(of_the_read.is_some() && of_the_seen.is_some() && of_the_read != of_the_seen);
 
@@ -106,7 +107,7 @@ fn records_read_from_another_cluster_than_the_one_that_is_seen_are_told_by_its_i
     assert_eq!(verified.identity.cluster, of_the_read, "what was read is not vouched for");
     reader.assign(Vec::new());
     assert_eq!(watching.identity().cluster, of_the_seen, "nothing is read");
-    let same = Watching::beside(&read, reader.read_from());
+    let same = Watching::beside(&read, from);
     reader.assign(vec![(Partition(0), NextOffset::START)]);
     until("the reading client's cluster is told", || {
         (watching.identity().cluster == of_the_read).then_some(())
