@@ -10,7 +10,8 @@ use std::ops::Range;
 use prefetch_index::prefetch_index;
 
 use crate::buckets::hour::{EIGHTH_MS, Hour, Part};
-use crate::buckets::records::{HOUR, Mark, Records};
+use crate::buckets::record::{HOUR, Mark};
+use crate::buckets::records::{LINE_BYTES, Records};
 use crate::buckets::totals::Sign;
 use crate::buckets::whole::Cover;
 
@@ -89,8 +90,33 @@ impl<'a> Scan<'a> {
     /// Has fetched what [`Self::marks`] tells.
     pub(super) fn fetch(&self, records: &Records) {
         for marks in self.marks(records) {
-            // A block lies on two lines of memory.
-            [0, marks.len() / 2].into_iter().for_each(|at| prefetch_index(marks, at));
+            first_of_lines(marks).for_each(|at| prefetch_index(marks, at));
+        }
+    }
+}
+
+/// The first mark on each line of memory that those of a block, or the first of them, lie on.
+fn first_of_lines(marks: &[Mark]) -> impl Iterator<Item = usize> + use<> {
+    (0..marks.len()).step_by(LINE_BYTES / size_of::<Mark>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::buckets::record::HourNumber;
+    use crate::buckets::records::{BLOCK_RECORDS, Owner};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_line_of_memory_with_a_mark_in_use_is_fetched_once() {
+        let mut records = Records::default();
+        let block = records.take_block(Owner::new(HourNumber(0), 0));
+        let marks = records.marks(block);
+        for used in 0..=BLOCK_RECORDS as usize {
+            let line_of = |mark: &Mark| std::ptr::from_ref(mark).addr() / LINE_BYTES;
+            let in_use: BTreeSet<_> = marks[..used].iter().map(line_of).collect();
+            let fetched: Vec<_> = first_of_lines(&marks[..used]).map(|at| line_of(&marks[at])).collect();
+            assert!(fetched.iter().eq(&in_use), "{used}: {fetched:?}, {in_use:?}");
         }
     }
 }

@@ -8,7 +8,7 @@ use prefetch_index::prefetch_index;
 use smallvec::SmallVec;
 
 use crate::buckets::hour::EIGHTH_MS;
-use crate::buckets::records::{HourNumber, ms_of_hour};
+use crate::buckets::record::{HourNumber, ms_of_hour};
 use crate::buckets::{Buckets, Place};
 use crate::room::{DepartmentSlot, Timestamp};
 

@@ -12,7 +12,8 @@ use std::ops::Range;
 
 use prefetch_index::prefetch_index;
 
-use crate::buckets::records::{BLOCK_RECORDS, Block, HOUR, HourNumber, Mark, Owner, Place, Record, Records};
+use crate::buckets::record::{HOUR, HourNumber, Mark, Record};
+use crate::buckets::records::{BLOCK_RECORDS, Block, Owner, Place, Records};
 use crate::buckets::shares::Shares;
 use crate::buckets::sums::Sums;
 use crate::room::{Room, RoomKey};
@@ -67,7 +68,7 @@ impl Hour {
         if self.mixed.rooms < MIXED_MAX {
             return (0, self.mixed.push(records, Owner::new(hour, 0), record));
         }
-        let part = part_of(record.mark());
+        let part = part_of(record.mark);
         let eighth = &mut self.ordered.get_or_insert_default().eighths[usize::from(part) - 1];
         (part, eighth.push(records, Owner::new(hour, part), record))
     }

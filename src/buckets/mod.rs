@@ -14,6 +14,7 @@ mod dense;
 mod fetch;
 mod hour;
 mod range;
+mod record;
 mod records;
 mod shares;
 mod span;
@@ -30,7 +31,8 @@ use crate::room::{DepartmentSlot, PackedId, Room, RoomKey, Timestamp};
 use cut::{SCANS_MAX, Scan};
 use hour::Hour;
 use range::{End, Parts};
-use records::{HourNumber, Mark, Record, Records};
+use record::{HourNumber, Mark, Record};
+use records::Records;
 use shares::Shares;
 use span::{ERA_HOURS, Era};
 use totals::Sign;
@@ -147,7 +149,7 @@ impl Buckets {
         let number = owner.hour();
         let record = self.records.at(place);
         let restated = Record::new(record.key(), room);
-        if number != HourNumber::of(room.ts) || !Hour::may_hold(owner.part(), restated.mark()) {
+        if number != HourNumber::of(room.ts) || !Hour::may_hold(owner.part(), restated.mark) {
             return false;
         }
         let before = record.room(number);
@@ -279,7 +281,7 @@ impl Buckets {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::buckets::records::HOUR_MS;
+    use crate::buckets::record::HOUR_MS;
     use crate::buckets::sums::tests::LOOKED_AT;
     use crate::room::PackedId;
     use proptest::prelude::*;

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::buckets::records::{HOUR, HOUR_MS, HourNumber};
+use crate::buckets::record::{HOUR, HOUR_MS, HourNumber};
 use crate::room::Timestamp;
 
 /// The parts of a range.

@@ -3,7 +3,7 @@
 //! Owns a table by slot that is used again and again. Invariant: between two uses
 //! every row of it is 0.
 
-use crate::buckets::records::Mark;
+use crate::buckets::record::Mark;
 use crate::buckets::sums::Sum;
 use crate::room::DepartmentSlot;
 

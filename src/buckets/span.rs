@@ -7,7 +7,8 @@
 use std::ops::Range;
 
 use crate::buckets::hour::Hour;
-use crate::buckets::records::{HourNumber, Place, Records};
+use crate::buckets::record::HourNumber;
+use crate::buckets::records::{Place, Records};
 use crate::buckets::shares::Shares;
 use crate::buckets::sums::Sums;
 use crate::buckets::totals::Sign;

@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use crate::buckets::dense::{Dense, LANE};
-use crate::buckets::records::Mark;
+use crate::buckets::record::Mark;
 use crate::buckets::sums::{Sum, Sums, looked_at};
 use crate::room::DepartmentSlot;
 

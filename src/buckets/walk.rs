@@ -8,7 +8,7 @@
 //! was or as it is, twice, or not at all.
 
 use crate::buckets::Buckets;
-use crate::buckets::records::HourNumber;
+use crate::buckets::record::HourNumber;
 use crate::room::{Room, RoomKey};
 
 /// How far a walk is.
