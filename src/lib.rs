@@ -7,8 +7,8 @@
 //! ```
 //!
 //! The modules stand in the order in which the data meets them. The first six
-//! are the core: no input or output, no clock, no threads; without the feature
-//! `service` the package is only these. `docs/architecture.md` tells the rest.
+//! are the core: no input or output, no clock, no threads but those that a load may be
+//! given; without the feature `service` the package is only these. `docs/architecture.md` tells the rest.
 
 pub mod room;
 

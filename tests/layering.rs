@@ -86,6 +86,9 @@ const NOT_IN_THE_CORE: &[&str] = &[
     "anyhow",
 ];
 
+/// A load may be given helpers, here alone; the outcome is the same without.
+const MAY_START_THREADS: &str = "ledger/intake.rs";
+
 /// Words that belong to certain files or folders alone.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("rdkafka", &["kafka"]),
@@ -370,8 +373,10 @@ fn the_core_touches_neither_the_outside_world_nor_a_clock() {
     let sources = sources();
     let core: Vec<_> = sources.iter().filter(|source| CORE.contains(&source.module())).collect();
     assert!(core.len() >= CORE.len(), "the core's files are not where they were");
-    let wrong =
-        NOT_IN_THE_CORE.iter().flat_map(|word| core.iter().flat_map(|source| source.lines_with(word)));
+    let wrong = NOT_IN_THE_CORE.iter().flat_map(|&word| {
+        let allowed = move |source: &Source| word == "std::thread" && source.path == MAY_START_THREADS;
+        core.iter().filter(move |source| !allowed(source)).flat_map(move |source| source.lines_with(word))
+    });
     none("the core is pure", &wrong.collect::<Vec<_>>());
 }
 

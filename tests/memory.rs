@@ -181,19 +181,9 @@ fn loaded(shape: Shape) -> (TallyWriter, TallyReader) {
     (writer, reader)
 }
 
-/// What `work` comes to and took, all of it on a thread of its own, where it is counted: also
-/// what is shared out among threads otherwise.
-fn on_one_thread<T: Send>(work: impl FnOnce() -> T + Send) -> (T, Memory) {
-    let counted = || {
-        let alone = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().unwrap();
-        allocator::of(|| alone.install(work))
-    };
-    std::thread::scope(|scope| scope.spawn(counted).join()).unwrap()
-}
-
 #[track_caller]
 fn check(shape: Shape, filled: fn(Shape) -> (TallyWriter, TallyReader)) {
-    let ((_writer, reader), Memory { kept, .. }) = on_one_thread(move || filled(shape));
+    let ((_writer, reader), Memory { kept, .. }) = allocator::of(|| filled(shape));
     assert_eq!(reader.rooms(), shape.rooms as usize);
     let (taken, formula) = (kept as f64 / 1e6, shape.formula() / 1e6);
     let both = format!("{shape:?}: {taken:.1} MB are taken, and {formula:.1} MB by the formula");

@@ -3,13 +3,17 @@
 //! Owns the order in which ids reach the shards. One room after the other would
 //! touch another far part of the index each; here they wait, grouped by shards, and
 //! are entered shard by shard, so that a shard is near while its rooms come, and group beside
-//! group, on all cores.
-//! Invariant: of several records with one id the last one holds, since all of them
-//! wait in the same group, in their order.
+//! group, on as many threads as it is given.
+//! Invariants: of several records with one id the last one holds, since all of them
+//! wait in the same group, in their order; and the outcome is the same however many threads
+//! there are.
 
 use std::collections::BTreeSet;
+use std::iter::Zip;
+use std::slice::{ChunksMut, IterMut};
+use std::thread;
 
-use rayon::prelude::*;
+use parking_lot::Mutex;
 
 use crate::buckets::{AT_ONCE, Buckets, Place};
 use crate::ledger::shard::Shard;
@@ -19,21 +23,31 @@ use crate::room::{RoomKey, StoredIdRef};
 const GROUPS: usize = 64;
 const GROUP_SHARDS: usize = SHARDS / GROUPS;
 
-/// So many wait in a group before they are entered: 32 MB in all of them.
+/// So many wait in a group before they are entered: up to 32 MB in all of them.
 const GROUP_WAITING_MAX: usize = 32 * 1024;
+
+/// Starting a thread takes as long as entering some hundred rooms.
+const HELPED_FROM: usize = 16 * 1024;
+
+/// A file may be longer than what it holds: no more rooms are believed to come than so many
+/// times those that have come.
+const EXPECTED_TIMES_MAX: u64 = 256;
 
 /// Rooms that wait to be entered. While any does, no record may be moved among the
 /// buckets, and the ledger is not to be asked.
 #[derive(Debug)]
 pub struct Intake {
     groups: Box<[Vec<Waiting>]>,
+    /// How many of them wait for each shard.
+    waiting_for: Box<[usize]>,
     waiting_max: usize,
     /// Records of rooms that have another one, which holds.
     outdated: Vec<Place>,
     /// How many rooms there may be in the end.
     expected: u64,
-    /// How many of all hashes belong to each shard.
-    hashes_of: Box<[u64]>,
+    /// How many of all shares belong to each shard.
+    shares_of: Box<[u64]>,
+    threads: usize,
 }
 
 /// A room whose id has this hash, and where its record stands.
@@ -52,19 +66,27 @@ impl Default for Intake {
 impl Intake {
     /// Lets so many ids wait in each group before they are passed on.
     pub fn new(waiting_max: usize) -> Self {
-        let mut hashes_of = vec![0; SHARDS];
-        (0..SHARES).for_each(|share| hashes_of[shard_of(share)] += 1);
+        let mut shares_of = vec![0; SHARDS];
+        (0..SHARES).for_each(|share| shares_of[shard_of(share)] += 1);
         Self {
             groups: vec![Vec::new(); GROUPS].into(),
+            waiting_for: vec![0; SHARDS].into(),
             waiting_max,
             outdated: Vec::new(),
             expected: 0,
-            hashes_of: hashes_of.into(),
+            shares_of: shares_of.into(),
+            threads: 1,
         }
     }
 
-    /// Says how many rooms there may be in the end, so that shards that have to grow
-    /// grow once. The memory is taken as they are reached.
+    /// Enters on so many threads, the calling one among them.
+    #[must_use]
+    pub fn on_threads(self, threads: usize) -> Self {
+        Self { threads, ..self }
+    }
+
+    /// Says how many rooms there may be in the end, so that shards need not double on
+    /// their way there. The memory is taken as they are reached.
     pub fn expect(&mut self, rooms: usize) {
         self.expected = rooms as u64;
     }
@@ -73,7 +95,9 @@ impl Intake {
     #[inline]
     pub fn enter(&mut self, ledger: &Ledger, key: RoomKey, place: Place) {
         let hash = ledger.hash(ledger.id(key));
-        self.groups[shard(hash) / GROUP_SHARDS].push(Waiting { hash, place });
+        let shard = shard(hash);
+        self.waiting_for[shard] += 1;
+        self.groups[shard / GROUP_SHARDS].push(Waiting { hash, place });
     }
 
     /// Enters all that wait, if enough do.
@@ -96,35 +120,69 @@ impl Intake {
         self.outdated.drain(..).collect()
     }
 
-    /// Enters all groups, on all cores.
+    /// Enters all groups.
     fn enter_all(&mut self, ledger: &mut Ledger, buckets: &Buckets) {
-        let Self { groups, outdated, expected, hashes_of, .. } = self;
-        let Ledger { shards, long, hashes, rooms } = ledger;
-        let hash_at = |place| hash_at(place, hashes, long, buckets);
+        let waiting: usize = self.groups.iter().map(Vec::len).sum();
+        let Ledger { shards, long, hash_builder, rooms } = ledger;
+        let hash_at = |place| hash_at(place, hash_builder, long, buckets);
         let id_at = |place| id_of(buckets.key(place), long);
-        let entry = Entry { buckets, hash_at, id_at, expected: *expected };
-        let groups = groups.par_iter_mut().zip(shards.par_chunks_mut(GROUP_SHARDS));
-        let entered =
-            groups.zip(hashes_of.par_chunks(GROUP_SHARDS)).map_init(Vec::new, |sorted, of_group| {
-                let ((waiting, places), hashes_of) = of_group;
-                entry.enter_group(waiting, sorted, places, hashes_of)
-            });
-        for Entered { rooms: more, outdated: places } in entered.collect::<Vec<_>>() {
+        self.make_room(shards, (*rooms + waiting) as u64, hash_at);
+        let Self { groups, waiting_for, outdated, threads, .. } = self;
+        let tasks = Mutex::new(
+            groups.iter_mut().zip(waiting_for.chunks_mut(GROUP_SHARDS)).zip(shards.chunks_mut(GROUP_SHARDS)),
+        );
+        let entry = Entry { buckets, hash_at, id_at };
+        let helpers = if waiting < HELPED_FROM { 0 } else { threads.saturating_sub(1) };
+        for Entered { rooms: more, outdated: places } in with_helpers(helpers, || entry.enter_groups(&tasks))
+        {
             *rooms += more;
             outdated.extend(places);
         }
     }
+
+    /// Makes shards that have to grow as large as they are expected to become, where `known`
+    /// rooms have come by now. Here and not by the helpers: what they take lies apart, where
+    /// nothing else finds place once a shard has grown out of it.
+    fn make_room(&self, shards: &mut [Shard], known: u64, hash_at: impl Fn(Place) -> u64) {
+        let expected = self.expected.min(known.saturating_mul(EXPECTED_TIMES_MAX));
+        for ((shard, &waiting), &shares) in shards.iter_mut().zip(&self.waiting_for).zip(&self.shares_of) {
+            if waiting > shard.free() {
+                let rooms = with_deviation(expected.saturating_mul(shares) / SHARES);
+                let more = usize::try_from(rooms).unwrap_or(0).saturating_sub(shard.len());
+                shard.reserve(more, &hash_at);
+            }
+        }
+    }
 }
+
+/// Runs this here and on so many threads beside, or on fewer where no more can be had; what
+/// each of them returned.
+fn with_helpers<T: Send>(helpers: usize, work: impl Fn() -> T + Sync) -> Vec<T> {
+    thread::scope(|scope| {
+        let helper = |number| {
+            let builder = thread::Builder::new().name(format!("enter-{number}"));
+            builder.spawn_scoped(scope, &work).ok()
+        };
+        let helpers: Vec<_> = (1..=helpers).map_while(helper).collect();
+        let own = work();
+        let of_helper = |helper: thread::ScopedJoinHandle<'_, T>| {
+            helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        std::iter::once(own).chain(helpers.into_iter().map(of_helper)).collect()
+    })
+}
+
+/// Groups with what waits for each of their shards, and those shards; each is taken once.
+type Tasks<'a> = Mutex<Zip<Zip<IterMut<'a, Vec<Waiting>>, ChunksMut<'a, usize>>, ChunksMut<'a, Shard>>>;
 
 /// What is needed to enter a group, beside itself.
 struct Entry<'a, HashAt, IdAt> {
     buckets: &'a Buckets,
     hash_at: HashAt,
     id_at: IdAt,
-    expected: u64,
 }
 
-/// What a group came to.
+/// What groups came to.
 #[derive(Debug, Default)]
 struct Entered {
     /// How many rooms are known now that were not.
@@ -137,31 +195,41 @@ where
     HashAt: Fn(Place) -> u64,
     IdAt: Fn(Place) -> StoredIdRef<'i>,
 {
-    /// Enters all that wait in a group.
-    fn enter_group(
-        &self,
-        waiting: &mut Vec<Waiting>,
-        sorted: &mut Vec<Waiting>,
-        shards: &mut [Shard],
-        hashes_of: &[u64],
-    ) -> Entered {
-        let (mut begin, mut entered) = (0, Entered::default());
-        let ends = sort_by_shard(waiting, sorted);
-        waiting.clear();
-        for ((places, &hashes), end) in shards.iter_mut().zip(hashes_of).zip(ends) {
-            self.make_place(places, hashes, end - begin);
-            self.enter_shard(places, &sorted[begin..end], &mut entered);
-            begin = end;
+    /// Enters one group after the other, as long as there are any.
+    fn enter_groups(&self, tasks: &Tasks<'_>) -> Entered {
+        let (mut sorted, mut entered) = (Vec::new(), Entered::default());
+        let next = || tasks.lock().next();
+        while let Some(((waiting, waiting_for), shards)) = next() {
+            self.enter_group(waiting, waiting_for, &mut sorted, shards, &mut entered);
         }
         entered
     }
 
-    fn enter_shard(&self, places: &mut Shard, waiting: &[Waiting], entered: &mut Entered) {
-        let Self { buckets, hash_at, id_at, .. } = self;
+    /// Enters all that wait in a group.
+    fn enter_group(
+        &self,
+        waiting: &mut Vec<Waiting>,
+        waiting_for: &mut [usize],
+        sorted: &mut Vec<Waiting>,
+        shards: &mut [Shard],
+        entered: &mut Entered,
+    ) {
+        sort_by_shard(waiting, waiting_for, sorted);
+        waiting.clear();
+        let mut sorted = &sorted[..];
+        for (shard, waiting_for) in shards.iter_mut().zip(waiting_for) {
+            let (of_shard, rest) = sorted.split_at(std::mem::take(waiting_for));
+            self.enter_shard(shard, of_shard, entered);
+            sorted = rest;
+        }
+    }
+
+    fn enter_shard(&self, shard: &mut Shard, waiting: &[Waiting], entered: &mut Entered) {
+        let Self { buckets, hash_at, id_at } = self;
         for waiting in waiting.chunks(AT_ONCE) {
-            waiting.iter().for_each(|room| places.fetch(room.hash));
+            waiting.iter().for_each(|room| shard.fetch(room.hash));
             for room in waiting {
-                if let Some(known) = places.guess(room.hash) {
+                if let Some(known) = shard.guess(room.hash) {
                     // Both are compared.
                     buckets.fetch(known);
                     buckets.fetch(room.place);
@@ -170,7 +238,7 @@ where
             for &Waiting { hash, place } in waiting {
                 // What has the same hash is nearly always the same; what has not is far away.
                 let is_it = |known| hash_at(known) == hash && id_at(known) == id_at(place);
-                if let Some(known) = places.find_mut(hash, is_it) {
+                if let Some(known) = shard.find_mut(hash, is_it) {
                     // The later of two that say the same can go without another moving into its
                     // place: it is the last one, or those behind it go as well.
                     let says_the_same = buckets.room(*known) == buckets.room(place);
@@ -180,49 +248,35 @@ where
                         std::mem::replace(known, place)
                     });
                 } else {
-                    places.insert(hash, place, hash_at);
+                    shard.insert(hash, place, hash_at);
                     entered.rooms += 1;
                 }
             }
         }
     }
-
-    /// Makes a shard, to which so many of all hashes belong and which has to grow for more
-    /// rooms, as large as it is expected to become.
-    fn make_place(&self, places: &mut Shard, hashes: u64, more: usize) {
-        if more > places.free() {
-            let expected = with_deviation(self.expected.saturating_mul(hashes) / SHARES);
-            let expected = usize::try_from(expected).unwrap_or(0).saturating_sub(places.len());
-            places.reserve(expected, &self.hash_at);
-        }
-    }
 }
 
-/// So many rooms of a shard that gets this many in the middle that none of the shards is likely
-/// to get more: half of them would grow for the last few of their rooms otherwise.
+/// So many rooms of a shard that gets this many in the middle that hardly any of the shards gets
+/// more: half of them would double for the last few of their rooms otherwise.
 fn with_deviation(rooms: u64) -> u64 {
-    rooms + 4 * rooms.isqrt()
+    rooms.saturating_add(4 * rooms.isqrt())
 }
 
-/// Sorts the rooms of one group by shard, in the order in which they came; returns
-/// where each one's part ends.
-fn sort_by_shard(group: &[Waiting], sorted: &mut Vec<Waiting>) -> [usize; GROUP_SHARDS] {
-    let in_group = |room: &Waiting| shard(room.hash) % GROUP_SHARDS;
-    let mut ends = [0; GROUP_SHARDS];
-    group.iter().for_each(|room| ends[in_group(room)] += 1);
+/// Sorts the rooms of one group by shard, in the order in which they came, where so many
+/// wait for each.
+fn sort_by_shard(group: &[Waiting], waiting_for: &[usize], sorted: &mut Vec<Waiting>) {
+    let mut next = [0; GROUP_SHARDS];
     let mut before = 0;
-    for end in &mut ends {
-        before += std::mem::replace(end, before);
+    for (next, waiting) in next.iter_mut().zip(waiting_for) {
+        (*next, before) = (before, before + waiting);
     }
     sorted.clear();
     sorted.resize(group.len(), Waiting { hash: 0, place: Place::default() });
     for room in group {
-        // Each end begins at its part's beginning, and moves on to its end.
-        let end = &mut ends[in_group(room)];
-        sorted[*end] = *room;
-        *end += 1;
+        let at = &mut next[shard(room.hash) % GROUP_SHARDS];
+        sorted[*at] = *room;
+        *at += 1;
     }
-    ends
 }
 
 #[cfg(test)]
@@ -231,26 +285,99 @@ mod tests {
     use super::*;
     use crate::room::{DepartmentSlot, PackedId, Room, Timestamp};
 
-    #[test]
-    fn shards_that_are_told_how_many_rooms_come_grow_once() {
-        const ROOMS: usize = 400_000;
-        let room = Room { ts: Timestamp::from_millis(0), department: DepartmentSlot::NONE, waiting: false };
-        let (mut ledger, mut buckets, mut intake) =
-            (Ledger::default(), Buckets::unsummed(), Intake::new(ROOMS / GROUPS / 4));
-        intake.expect(ROOMS);
-        for number in 0..ROOMS {
-            let key = RoomKey::Packed(PackedId::of(&number.to_string()).unwrap());
-            intake.enter(&ledger, key, buckets.add(key, room));
+    const ROOM: Room =
+        Room { ts: Timestamp::from_millis(0), department: DepartmentSlot::NONE, waiting: false };
+
+    fn key(number: usize) -> RoomKey {
+        RoomKey::Packed(PackedId::of(&number.to_string()).unwrap())
+    }
+
+    /// Enters the rooms with these numbers, told that so many come.
+    fn enter(
+        numbers: impl Iterator<Item = usize>,
+        expected: impl Fn(usize) -> usize,
+        mut intake: Intake,
+    ) -> (Ledger, Buckets, BTreeSet<Place>) {
+        let (mut ledger, mut buckets) = (Ledger::default(), Buckets::unsummed());
+        for (before, number) in numbers.enumerate() {
+            intake.expect(expected(before));
+            intake.enter(&ledger, key(number), buckets.add(key(number), ROOM));
             intake.pass_on(&mut ledger, &buckets);
         }
-        assert!(intake.settle(&mut ledger, &buckets).is_empty());
-        assert_eq!(ledger.len(), ROOMS);
-        let grown = ledger.shards.iter().zip(&intake.hashes_of).filter(|&(shard, hashes)| {
-            let expected = with_deviation(ROOMS as u64 * hashes / SHARES);
+        let outdated = intake.settle(&mut ledger, &buckets);
+        (ledger, buckets, outdated)
+    }
+
+    /// How many shards have more places than they need for what was expected.
+    fn doubled(ledger: &Ledger, expected: usize) -> usize {
+        let shares_of = Intake::default().shares_of;
+        let shards = ledger.shards.iter().zip(&shares_of).filter(|&(shard, shares)| {
+            let rooms = with_deviation(expected as u64 * shares / SHARES);
             // A line has twelve places, and one that is begun is there.
-            (shard.len() + shard.free()) as u64 > expected + 12
+            (shard.len() + shard.free()) as u64 > rooms + 12
         });
-        // Less than one of ten thousand gets more than four deviations more.
-        assert!(grown.count() <= 4);
+        shards.count()
+    }
+
+    const ROOMS: usize = 400_000;
+    /// Four passes.
+    const WAITING: usize = ROOMS / GROUPS / 4;
+
+    #[test]
+    fn shards_that_are_told_how_many_rooms_come_need_not_double() {
+        for threads in [1, 3] {
+            let intake = Intake::new(WAITING).on_threads(threads);
+            let (ledger, _, outdated) = enter(0..ROOMS, |_| ROOMS, intake);
+            assert_eq!((ledger.len(), outdated.len()), (ROOMS, 0));
+            // One of thirty thousand gets more than four deviations more.
+            assert!(doubled(&ledger, ROOMS) <= 3);
+        }
+    }
+
+    #[test]
+    fn shards_follow_what_is_expected_anew() {
+        let known_better = |before| if before < ROOMS / 2 { ROOMS / 2 } else { ROOMS };
+        let (ledger, ..) = enter(0..ROOMS, known_better, Intake::new(WAITING));
+        assert!(doubled(&ledger, ROOMS) <= 3);
+    }
+
+    #[test]
+    fn a_number_that_nothing_bears_out_takes_no_memory() {
+        let (ledger, ..) = enter(0..10, |_| usize::MAX, Intake::default());
+        let places: usize = ledger.shards.iter().map(|shard| shard.len() + shard.free()).sum();
+        assert!(places < 10 * 256, "{places}");
+    }
+
+    #[test]
+    fn deviations_come_on_top_of_what_comes_in_the_middle() {
+        let of = |rooms| with_deviation(rooms);
+        assert_eq!([of(0), of(1), of(100), of(10_000)], [0, 5, 140, 10_400]);
+        assert_eq!(of(u64::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn rooms_that_come_again_are_found_by_however_many_threads() {
+        let numbers = || (0..60_000).chain((0..60_000).step_by(7)).chain(0..40_000);
+        let of = |threads| {
+            let intake = Intake::new(WAITING).on_threads(threads);
+            let (ledger, buckets, outdated) = enter(numbers(), |_| 60_000, intake);
+            let find = |number: usize| {
+                let id = StoredIdRef::Packed(PackedId::of(&number.to_string()).unwrap());
+                ledger.find(ledger.hashed(id), &buckets).unwrap()
+            };
+            (ledger.len(), (0..60_000).map(find).collect::<Vec<_>>(), outdated)
+        };
+        let alone = of(1);
+        assert_eq!((alone.0, alone.2.len()), (60_000, 60_000usize.div_ceil(7) + 40_000));
+        assert!(of(2) == alone && of(5) == alone);
+    }
+
+    #[test]
+    fn helpers_work_beside_the_thread_that_asks_for_them() {
+        for helpers in [0, 1, 4] {
+            let threads = with_helpers(helpers, || thread::current().id());
+            assert_eq!(threads[0], thread::current().id());
+            assert_eq!(threads.len(), 1 + helpers);
+        }
     }
 }

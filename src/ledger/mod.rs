@@ -32,7 +32,7 @@ pub struct Ledger {
     shards: Box<[Shard]>,
     long: LongIds,
     /// Seeded anew in each process, against ids made to collide.
-    hashes: DefaultHashBuilder,
+    hash_builder: DefaultHashBuilder,
     rooms: usize,
 }
 
@@ -55,7 +55,7 @@ impl Default for Ledger {
         Self {
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
             long: LongIds::default(),
-            hashes: DefaultHashBuilder::default(),
+            hash_builder: DefaultHashBuilder::default(),
             rooms: 0,
         }
     }
@@ -107,8 +107,8 @@ impl Ledger {
 
     /// Remembers where a room not known before stands now.
     pub fn enter(&mut self, HashedId { hash, .. }: HashedId<'_>, place: Place, buckets: &Buckets) {
-        let Self { shards, long, hashes, rooms } = self;
-        let hash_at = |place| hash_at(place, hashes, long, buckets);
+        let Self { shards, long, hash_builder, rooms } = self;
+        let hash_at = |place| hash_at(place, hash_builder, long, buckets);
         let places = &mut shards[shard(hash)];
         if places.is_full() {
             // It grows now, and asks for the hash of every room in it.
@@ -154,25 +154,25 @@ impl Ledger {
 
     #[inline]
     fn hash(&self, id: StoredIdRef<'_>) -> u64 {
-        hash_of(&self.hashes, id)
+        hash_of(&self.hash_builder, id)
     }
 }
 
 #[inline]
-fn hash_of(hashes: &DefaultHashBuilder, id: StoredIdRef<'_>) -> u64 {
+fn hash_of(hash_builder: &DefaultHashBuilder, id: StoredIdRef<'_>) -> u64 {
     match id {
-        StoredIdRef::Packed(packed) => hashes.hash_one(packed.bits()),
-        StoredIdRef::Long(text) => hashes.hash_one(text),
+        StoredIdRef::Packed(packed) => hash_builder.hash_one(packed.bits()),
+        StoredIdRef::Long(text) => hash_builder.hash_one(text),
     }
 }
 
 /// The hash of the id whose record stands here.
 #[inline]
-fn hash_at(place: Place, hashes: &DefaultHashBuilder, long: &LongIds, buckets: &Buckets) -> u64 {
+fn hash_at(place: Place, hash_builder: &DefaultHashBuilder, long: &LongIds, buckets: &Buckets) -> u64 {
     // For nearly all of them one look is enough.
     match buckets.packed_bits(place) {
-        Some(bits) => hashes.hash_one(bits),
-        None => hash_of(hashes, id_of(buckets.key(place), long)),
+        Some(bits) => hash_builder.hash_one(bits),
+        None => hash_of(hash_builder, id_of(buckets.key(place), long)),
     }
 }
 

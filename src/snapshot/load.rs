@@ -88,6 +88,9 @@ impl Found {
     }
 }
 
+/// Rooms are entered on no more threads: the file is read by one.
+const THREADS_MAX: usize = 8;
+
 /// What a file of changes can build upon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Base {
@@ -112,7 +115,7 @@ pub fn load(directory: &Directory, departments: usize, topic: Option<&str>) -> R
     while let Some(candidate) = candidates.pop() {
         let Some(mut chain) = loaded.links.chain(candidate) else { continue };
         chain.reverse();
-        let mut tally = Loading::new(departments);
+        let mut tally = Loading::new(departments).on_threads(threads());
         match read_chain(directory, &chain, &mut tally, |_, _| {}) {
             Ok((state, base, bytes)) => {
                 check_topic(candidate, &state, topic)?;
@@ -129,6 +132,11 @@ pub fn load(directory: &Directory, departments: usize, topic: Option<&str>) -> R
         }
     }
     Ok(loaded)
+}
+
+/// As many as there are cores, as far as more are of use.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX)
 }
 
 /// Puts damaged files aside, so that they are kept and not tried again; says under

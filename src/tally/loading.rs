@@ -62,6 +62,13 @@ impl Loading {
         Self::within(departments, Intake::default(), LIMITS)
     }
 
+    /// Enters rooms on so many threads, the calling one among them; on that alone where
+    /// nothing is said.
+    #[must_use]
+    pub fn on_threads(self, threads: usize) -> Self {
+        Self { intake: self.intake.on_threads(threads), ..self }
+    }
+
     fn within(departments: usize, intake: Intake, limits: Limits) -> Self {
         let mut books = Books::new(departments);
         books.rooms.buckets = Buckets::unsummed();

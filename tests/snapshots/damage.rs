@@ -12,10 +12,11 @@ use crate::disk::Disk;
 use crate::rig::{Dice, Life, Model, World, look};
 use crate::sealer::{Parts, digest};
 
-/// What these small directories need at most: the table of the first block of
-/// records is the largest piece. A length that was believed would take more.
-const PEAK_MAX: usize = 8 << 20;
-const LARGEST_MAX: usize = 2 << 20;
+/// What these small directories need at most: the first page of records is the largest piece.
+/// A length that was believed would take more. So few rooms are loaded by this thread alone,
+/// whose memory is counted.
+const PEAK_MAX: usize = 4 << 20;
+const LARGEST_MAX: usize = 1 << 20;
 
 /// Numbers at the edges of what a field can hold.
 const EDGES: &[u64] =
