@@ -126,7 +126,7 @@ impl Intake {
         let Ledger { shards, long, hash_builder, rooms } = ledger;
         let hash_at = |place| hash_at(place, hash_builder, long, buckets);
         let id_at = |place| id_of(buckets.key(place), long);
-        self.make_room(shards, (*rooms + waiting) as u64, hash_at);
+        self.make_room(shards, (*rooms + waiting) as u64, buckets, hash_at);
         let Self { groups, waiting_for, outdated, threads, .. } = self;
         let tasks = Mutex::new(
             groups.iter_mut().zip(waiting_for.chunks_mut(GROUP_SHARDS)).zip(shards.chunks_mut(GROUP_SHARDS)),
@@ -143,13 +143,16 @@ impl Intake {
     /// Makes shards that have to grow as large as they are expected to become, where `known`
     /// rooms have come by now. Here and not by the helpers: what they take lies apart, where
     /// nothing else finds place once a shard has grown out of it.
-    fn make_room(&self, shards: &mut [Shard], known: u64, hash_at: impl Fn(Place) -> u64) {
+    fn make_room(&self, shards: &mut [Shard], known: u64, buckets: &Buckets, hash_at: impl Fn(Place) -> u64) {
         let expected = self.expected.min(known.saturating_mul(EXPECTED_TIMES_MAX));
         for ((shard, &waiting), &shares) in shards.iter_mut().zip(&self.waiting_for).zip(&self.shares_of) {
             if waiting > shard.free() {
                 let rooms = with_deviation(expected.saturating_mul(shares) / SHARES);
                 let more = usize::try_from(rooms).unwrap_or(0).saturating_sub(shard.len());
-                shard.reserve(more, &hash_at);
+                if more > shard.free() {
+                    shard.iter().for_each(|place| buckets.fetch_id(place));
+                    shard.reserve(more, &hash_at);
+                }
             }
         }
     }

@@ -130,7 +130,7 @@ pub(super) fn read_back(
 
 fn read_frames(reader: &mut Reader, kind: FileKind, taker: &mut impl Taker) -> Result<State, ReadError> {
     let malformed = |Malformed| ReadError::Bad("it holds something that is never written");
-    let (mut state, mut rooms) = (None, 0);
+    let (mut state, mut rooms, mut changes) = (None, 0, 0);
     while let Some((frame, payload)) = reader.next()? {
         if state.is_some() {
             return Err(ReadError::Bad("it goes on behind its state"));
@@ -143,13 +143,19 @@ fn read_frames(reader: &mut Reader, kind: FileKind, taker: &mut impl Taker) -> R
                     taker.put(id, room)
                 })
                 .map_err(malformed)?;
-                taker.expect(reader.extrapolated(rooms));
+                // Some of what changed while it was written are new rooms. Too few cost the time
+                // to make place again, too many the memory of that.
+                taker.expect(reader.extrapolated(rooms + changes.min(rooms / 2)));
             }
             FrameKind::Rooms => {
                 return Err(ReadError::Bad("it holds whole hours, which only a full one does"));
             }
             FrameKind::Changes => {
-                read_changes(payload, |id, room| taker.change(id, room)).map_err(malformed)?;
+                read_changes(payload, |id, room| {
+                    changes += 1;
+                    taker.change(id, room)
+                })
+                .map_err(malformed)?;
             }
             FrameKind::State => state = Some(State::decode(payload).ok_or(Malformed).map_err(malformed)?),
         }
