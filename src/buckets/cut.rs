@@ -7,11 +7,10 @@
 
 use std::ops::Range;
 
-use prefetch_index::prefetch_index;
-
+use crate::buckets::fetch::fetch_all;
 use crate::buckets::hour::{EIGHTH_MS, Hour, Part};
 use crate::buckets::record::{HOUR, Mark};
-use crate::buckets::records::{LINE_BYTES, Records};
+use crate::buckets::records::Records;
 use crate::buckets::totals::Sign;
 use crate::buckets::whole::Cover;
 
@@ -87,36 +86,18 @@ impl<'a> Scan<'a> {
         self.parts.iter().flat_map(|part| part.marks(records))
     }
 
-    /// Has fetched what [`Self::marks`] tells.
-    pub(super) fn fetch(&self, records: &Records) {
-        for marks in self.marks(records) {
-            first_of_lines(marks).for_each(|at| prefetch_index(marks, at));
-        }
+    /// Has fetched which blocks there are, for [`Self::fetch_blocks`].
+    pub(super) fn fetch_parts(&self) {
+        fetch_all(self.parts);
     }
-}
 
-/// The first mark on each line of memory that those of a block, or the first of them, lie on.
-fn first_of_lines(marks: &[Mark]) -> impl Iterator<Item = usize> + use<> {
-    (0..marks.len()).step_by(LINE_BYTES / size_of::<Mark>())
-}
+    /// Has fetched where they are, for [`Self::fetch_marks`].
+    pub(super) fn fetch_blocks(&self) {
+        self.parts.iter().for_each(Part::fetch_blocks);
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::buckets::record::HourNumber;
-    use crate::buckets::records::{BLOCK_RECORDS, Owner};
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn every_line_of_memory_with_a_mark_in_use_is_fetched_once() {
-        let mut records = Records::default();
-        let block = records.take_block(Owner::new(HourNumber(0), 0));
-        let marks = records.marks(block);
-        for used in 0..=BLOCK_RECORDS as usize {
-            let line_of = |mark: &Mark| std::ptr::from_ref(mark).addr() / LINE_BYTES;
-            let in_use: BTreeSet<_> = marks[..used].iter().map(line_of).collect();
-            let fetched: Vec<_> = first_of_lines(&marks[..used]).map(|at| line_of(&marks[at])).collect();
-            assert!(fetched.iter().eq(&in_use), "{used}: {fetched:?}, {in_use:?}");
-        }
+    /// Has fetched what [`Self::marks`] tells.
+    pub(super) fn fetch_marks(&self, records: &Records) {
+        self.marks(records).for_each(fetch_all);
     }
 }

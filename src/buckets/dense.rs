@@ -7,6 +7,7 @@
 
 use prefetch_index::prefetch_index;
 
+use crate::buckets::fetch::fetch_all;
 use crate::buckets::sums::Sum;
 
 /// Slots that stand together; there are always whole lanes.
@@ -142,14 +143,11 @@ impl Dense {
 
     /// Has all sums fetched.
     pub(super) fn fetch_all(&self) {
-        fn each_line<N>(lanes: &[Lane<N>]) {
-            let in_line = (64 / size_of::<Lane<N>>()).max(1);
-            (0..lanes.len()).step_by(in_line).for_each(|at| prefetch_index(lanes, at));
-        }
         match &self.sums {
-            Width::Bytes(lanes) => each_line(lanes),
-            Width::Words(lanes) => each_line(lanes),
-            Width::Longs(lanes) => each_line(lanes),
+            Width::Bytes(lanes) => fetch_all(lanes),
+            Width::Words(lanes) => fetch_all(lanes),
+            // Those that wait lie on a line of their own, and are seldom asked for.
+            Width::Longs(lanes) => fetch_all(lanes),
         }
     }
 

@@ -16,6 +16,28 @@ use crate::room::{DepartmentSlot, Timestamp};
 /// others ask, and all of it fits the processor's nearest memory.
 pub const AT_ONCE: usize = 32;
 
+/// A line of the processor's memory, which is fetched as a whole.
+const LINE_BYTES: usize = 64;
+
+/// Has all of these fetched; of those that are longer than a line, where they begin.
+#[inline]
+pub(super) fn fetch_all<T>(items: &[T]) {
+    each_line(items, |at| prefetch_index(items, at));
+}
+
+/// Tells one of those on each line; the last may be told twice, and two on a line where lines
+/// do not begin with one.
+#[inline]
+fn each_line<T>(items: &[T], mut each: impl FnMut(usize)) {
+    let on_a_line = const {
+        assert!(size_of::<T>() > 0, "nothing of no size is to be fetched");
+        if size_of::<T>() < LINE_BYTES { LINE_BYTES / size_of::<T>() } else { 1 }
+    };
+    // One loop, and what may be left besides: chained, it costs more than what is fetched saves.
+    (0..items.len()).step_by(on_a_line).for_each(&mut each);
+    items.len().checked_sub(1).into_iter().for_each(each);
+}
+
 impl Buckets {
     /// Has what stands at this place fetched.
     #[inline]
@@ -53,5 +75,33 @@ impl Buckets {
         hours.iter().for_each(|&(.., hour, ms)| hour.fetch_block(ms));
         hours.iter().for_each(|&(era, number, department, ..)| era.fetch_sums(number, department));
         hours.iter().for_each(|&(.., hour, ms)| hour.fetch_free(&self.records, ms));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[track_caller]
+    fn check<T: Copy + Default>() {
+        let items = [T::default(); 40];
+        for (begin, end) in (0..20).flat_map(|begin| (begin..40).map(move |end| (begin, end))) {
+            let items = &items[begin..end];
+            let line_of = |item: &T| std::ptr::from_ref(item).addr() / LINE_BYTES;
+            let all: BTreeSet<_> = items.iter().map(line_of).collect();
+            let mut fetched = Vec::new();
+            each_line(items, |at| fetched.push(line_of(&items[at])));
+            assert!(fetched.len() <= all.len() + 1, "{begin}..{end}: {fetched:?}");
+            assert_eq!(fetched.into_iter().collect::<BTreeSet<_>>(), all, "{begin}..{end}");
+        }
+    }
+
+    #[test]
+    fn every_line_that_something_begins_on_is_fetched() {
+        check::<u32>();
+        check::<[u64; 2]>();
+        check::<[u64; 8]>();
+        check::<[u64; 16]>();
     }
 }

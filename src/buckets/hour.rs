@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use prefetch_index::prefetch_index;
 
+use crate::buckets::fetch::fetch_all;
 use crate::buckets::record::{HOUR, HourNumber, Mark, Record};
 use crate::buckets::records::{BLOCK_RECORDS, Block, Owner, Place, Records};
 use crate::buckets::shares::Shares;
@@ -181,6 +182,11 @@ impl Hour {
 }
 
 impl Part {
+    /// Has fetched which blocks it has.
+    pub(super) fn fetch_blocks(&self) {
+        fetch_all(&self.blocks);
+    }
+
     pub(super) fn rooms(&self) -> u32 {
         self.rooms
     }

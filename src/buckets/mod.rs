@@ -29,6 +29,7 @@ use std::collections::BTreeMap;
 use crate::room::{DepartmentSlot, PackedId, Room, RoomKey, Timestamp};
 
 use cut::{SCANS_MAX, Scan};
+use fetch::fetch_all;
 use hour::Hour;
 use range::{End, Parts};
 use record::{HourNumber, Mark, Record};
@@ -202,13 +203,17 @@ impl Buckets {
     ) {
         totals.begin(slots);
         let (cover, scans) = self.cover(from, to);
-        // All of it is far away, and comes at the same time.
-        scans.iter().for_each(|scan| scan.fetch(&self.records));
+        // All of it is far away, and comes at the same time; what each of these needs to know is
+        // fetched by one before.
+        cover.iter().for_each(|(sums, _)| fetch_all(std::slice::from_ref(*sums)));
+        scans.iter().for_each(Scan::fetch_parts);
+        scans.iter().for_each(Scan::fetch_blocks);
         for (sums, _) in &cover {
             if let Sums::Dense(dense) = sums {
                 dense.fetch_all();
             }
         }
+        scans.iter().for_each(|scan| scan.fetch_marks(&self.records));
         for (sums, sign) in cover {
             totals.add(sums, sign, wanted);
         }
@@ -305,9 +310,9 @@ mod tests {
         } else {
             let (all, mut totals) = ([0, 1, 2, 3].map(DepartmentSlot), Totals::default());
             buckets.count(from, to, all.len(), |sum| sum.rooms, &mut totals);
-            totals.take(&all, |_| (), |slot, rooms| found.entry(slot.0).or_default().0 = rooms);
+            totals.take(&all, |slot| slot.0, |slot, rooms| found.entry(slot).or_default().0 = rooms);
             buckets.count(from, to, all.len(), |sum| sum.waiting, &mut totals);
-            totals.take(&all, |_| (), |slot, waiting| found.entry(slot.0).or_default().1 = waiting);
+            totals.take(&all, |slot| slot.0, |slot, waiting| found.entry(slot).or_default().1 = waiting);
         }
         found.retain(|_, sum| *sum != (0, 0));
         found
@@ -426,7 +431,7 @@ mod tests {
         assert!(ended.is_err());
         buckets.count(from, to, all.len(), |sum| sum.rooms, &mut totals);
         let mut rooms = 0;
-        totals.take(&all, |_| (), |_, total| rooms += total);
+        totals.take(&all, |slot| slot.0, |_, total| rooms += total);
         assert_eq!(rooms, 100);
     }
 

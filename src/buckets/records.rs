@@ -13,9 +13,6 @@ use crate::buckets::record::{HourNumber, LONG, Mark, Record};
 /// Records in a block. Half a block is free in each part of an hour on average:
 /// smaller ones waste less in quiet hours, larger ones take fewer numbers.
 pub(super) const BLOCK_RECORDS: u32 = 16;
-/// A line of the processor's memory, which is fetched as a whole.
-pub(super) const LINE_BYTES: usize = 64;
-
 /// Marks lie in few large pages, so that an end of a range finds them by a short list.
 const PAGE_RECORDS: u32 = 1 << 16;
 const PAGE_BLOCKS: u32 = PAGE_RECORDS / BLOCK_RECORDS;

@@ -116,25 +116,27 @@ impl Totals {
         }
     }
 
-    /// Tells the totals that are not 0 and begins anew. `all` is every slot in the order
-    /// in which they are wanted; where few may have a total, only those are put in it, by
-    /// `sort`.
+    /// Tells the totals that are not 0, each with its slot's rank, and begins anew. `all` is
+    /// every slot in the order of ranks; where few may have a total, only those are asked for
+    /// their rank.
     pub fn take(
         &mut self,
         all: &[DepartmentSlot],
-        sort: impl FnOnce(&mut [DepartmentSlot]),
-        mut each: impl FnMut(DepartmentSlot, u32),
+        rank_of: impl Fn(DepartmentSlot) -> u32,
+        mut each: impl FnMut(u32, u32),
     ) {
         let Self { by_slot, touched, dense } = self;
-        let few = *dense == 0 && touched.len() < all.len() / FEW;
-        if few {
-            sort(touched);
-        }
-        for &slot in if few { &*touched } else { all } {
-            let total = std::mem::take(&mut by_slot[slot.0 as usize]);
+        let mut take = |rank, DepartmentSlot(slot)| {
+            let total = std::mem::take(&mut by_slot[slot as usize]);
             if total > 0 {
-                each(slot, total);
+                each(rank, total);
             }
+        };
+        if *dense == 0 && touched.len() < all.len() / FEW {
+            touched.sort_unstable_by_key(|&slot| rank_of(slot));
+            touched.iter().for_each(|&slot| take(rank_of(slot), slot));
+        } else {
+            (0..).zip(all).for_each(|(rank, &slot)| take(rank, slot));
         }
         touched.clear();
         *dense = 0;

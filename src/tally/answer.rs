@@ -6,14 +6,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::room::DepartmentSlot;
-use crate::tally::names::{Names, NearName};
+use crate::tally::names::{Names, NearName, Rank};
 
 /// The departments that have a share in an answer: none first, then by id, byte by byte.
 #[derive(Clone)]
 pub struct Answer {
     names: Arc<Names>,
-    shares: Vec<(DepartmentSlot, u32)>,
+    shares: Vec<(Rank, u32)>,
 }
 
 /// One department's share of an answer.
@@ -28,14 +27,14 @@ pub struct Row<'a> {
 }
 
 impl Answer {
-    pub(super) fn new(names: Arc<Names>, shares: Vec<(DepartmentSlot, u32)>) -> Self {
+    pub(super) fn new(names: Arc<Names>, shares: Vec<(Rank, u32)>) -> Self {
         Self { names, shares }
     }
 
     /// The rows in their order.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = Row<'_>> + DoubleEndedIterator + Clone {
-        self.shares.iter().map(|&(slot, rooms)| {
-            let name = self.names.get(slot);
+        self.shares.iter().map(|&(rank, rooms)| {
+            let name = self.names.get(rank);
             Row {
                 department: name.map(|name| &*name.text),
                 rooms: rooms.into(),

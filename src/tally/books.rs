@@ -4,6 +4,7 @@
 //! rooms equals the rooms that name it.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use crate::buckets::{AT_ONCE, Sum, Totals};
 use crate::ledger::HashedId;
@@ -13,6 +14,7 @@ use crate::room::{
 use crate::tally::answer::Answer;
 use crate::tally::departments::Departments;
 use crate::tally::journal::Journal;
+use crate::tally::names::Rank;
 use crate::tally::rooms::{Known, Rooms};
 use crate::tally::{Apply, Outcome, Question};
 
@@ -131,26 +133,23 @@ impl Books {
             Some(true) => self.shares(question, |sum| sum.rooms - sum.waiting),
             Some(false) => self.shares(question, |sum| sum.waiting),
         };
-        Answer::new(self.departments.names(), shares)
+        Answer::new(Arc::clone(self.departments.names()), shares)
     }
 
-    fn shares(
-        &self,
-        question: &Question<'_>,
-        wanted: impl Fn(Sum) -> u32 + Copy,
-    ) -> Vec<(DepartmentSlot, u32)> {
+    fn shares(&self, question: &Question<'_>, wanted: impl Fn(Sum) -> u32 + Copy) -> Vec<(Rank, u32)> {
         let Question { from, to, department, .. } = *question;
         let (buckets, departments) = (&self.rooms.buckets, &self.departments);
         if let Some(name) = department {
             let slot = departments.known(name);
-            let share = slot.map(|slot| (slot, buckets.count_of(slot, from, to, wanted)));
+            let share = slot
+                .map(|slot| (departments.names().rank_of(slot), buckets.count_of(slot, from, to, wanted)));
             return share.filter(|(_, rooms)| *rooms > 0).into_iter().collect();
         }
         SCRATCH.with_borrow_mut(|Scratch { totals, shares }| {
             shares.clear();
             buckets.count(from, to, departments.slots(), wanted, totals);
-            let sort = |slots: &mut [DepartmentSlot]| departments.sort_these(slots);
-            totals.take(departments.by_name(), sort, |slot, rooms| shares.push((slot, rooms)));
+            let rank_of = |slot| departments.names().rank_of(slot);
+            totals.take(departments.by_name(), rank_of, |rank, rooms| shares.push((rank, rooms)));
             // The answer takes what it needs, in one piece.
             shares.as_slice().into()
         })
@@ -161,7 +160,7 @@ impl Books {
 #[derive(Default)]
 struct Scratch {
     totals: Totals,
-    shares: Vec<(DepartmentSlot, u32)>,
+    shares: Vec<(Rank, u32)>,
 }
 
 thread_local! {

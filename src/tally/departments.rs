@@ -4,7 +4,7 @@
 //! keeps its slot, with rooms or without, so that a slot means the same for as
 //! long as the tally lives, and a limit refuses the same ones in every replay.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
 
@@ -16,12 +16,15 @@ use crate::tally::names::Names;
 #[derive(Debug)]
 pub(super) struct Departments {
     limit: usize,
-    names: Arc<Names>,
+    /// By slot, without none.
+    texts: Vec<Arc<str>>,
     /// By slot; the first is none.
     rooms: Vec<u64>,
     slots: HashMap<Arc<str>, DepartmentSlot>,
     /// None first, then in the order of the ids' bytes.
     by_name: Vec<DepartmentSlot>,
+    /// The same for answers; made when it is asked for, since many may come before that.
+    names: OnceLock<Arc<Names>>,
     /// How many departments have a room now, none aside.
     inhabited: usize,
 }
@@ -30,10 +33,11 @@ impl Departments {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             limit,
-            names: Arc::default(),
+            texts: Vec::new(),
             rooms: vec![0],
             slots: HashMap::new(),
             by_name: vec![DepartmentSlot::NONE],
+            names: OnceLock::new(),
             inhabited: 0,
         }
     }
@@ -48,12 +52,16 @@ impl Departments {
     }
 
     pub(super) fn name(&self, slot: DepartmentSlot) -> Option<&str> {
-        self.names.get(slot).map(|name| &*name.text)
+        self.text(slot).map(|text| &**text)
     }
 
-    /// The names, which answers share.
-    pub(super) fn names(&self) -> Arc<Names> {
-        Arc::clone(&self.names)
+    fn text(&self, DepartmentSlot(slot): DepartmentSlot) -> Option<&Arc<str>> {
+        self.texts.get((slot as usize).checked_sub(1)?)
+    }
+
+    /// The names in the order of answers, which share them.
+    pub(super) fn names(&self) -> &Arc<Names> {
+        self.names.get_or_init(|| Arc::new(Names::of(&self.by_name, |slot| self.text(slot).cloned())))
     }
 
     /// The slot of a department; a new one takes a place, if one is left.
@@ -84,19 +92,17 @@ impl Departments {
 
     /// Puts the names in order, once instead of for each that was loaded.
     pub(super) fn sort(&mut self) {
-        let names = &self.names;
-        sort(&mut self.by_name, names);
-    }
-
-    /// Puts these in the order of names.
-    pub(super) fn sort_these(&self, slots: &mut [DepartmentSlot]) {
-        sort(slots, &self.names);
+        let mut by_name = std::mem::take(&mut self.by_name);
+        by_name.sort_unstable_by_key(|&slot| self.name(slot));
+        self.by_name = by_name;
+        self.names.take();
     }
 
     fn push(&mut self, name: &str) -> Option<DepartmentSlot> {
         let slot = DepartmentSlot(u32::try_from(self.slots()).ok()?);
         let name: Arc<str> = name.into();
-        self.names.set(slot, Arc::clone(&name));
+        self.texts.push(Arc::clone(&name));
+        self.names.take();
         self.rooms.push(0);
         self.slots.insert(name, slot);
         Some(slot)
@@ -113,8 +119,7 @@ impl Departments {
 
     /// The names in the order of their slots, without the first `known` of them.
     pub(super) fn since(&self, known: usize) -> Vec<Arc<str>> {
-        let slots = (known + 1..self.slots()).filter_map(|slot| u32::try_from(slot).ok());
-        slots.filter_map(|slot| Some(Arc::clone(&self.names.get(DepartmentSlot(slot))?.text))).collect()
+        self.texts.iter().skip(known).cloned().collect()
     }
 
     /// All slots, none first and then in the order of the ids' bytes.
@@ -148,14 +153,13 @@ impl Departments {
         let (from, to) = (Timestamp::MIN, Timestamp::MAX);
         let mut totals = Totals::default();
         buckets.count(from, to, self.slots(), |sum| sum.rooms, &mut totals);
-        let rooms = &mut self.rooms;
-        rooms.fill(0);
-        totals.take(&self.by_name, |_| (), |slot, total| rooms[slot.0 as usize] = total.into());
+        let mut rooms = vec![0; self.slots()];
+        let rank_of = |slot| self.names().rank_of(slot);
+        totals.take(&self.by_name, rank_of, |rank, total| {
+            rooms[self.by_name[rank as usize].0 as usize] = total.into();
+        });
+        self.rooms = rooms;
+        let rooms = &self.rooms;
         self.inhabited = rooms[1..].iter().filter(|&&rooms| rooms > 0).count();
     }
-}
-
-/// None first, then by the bytes of the ids.
-fn sort(slots: &mut [DepartmentSlot], names: &Names) {
-    slots.sort_unstable_by_key(|&slot| names.get(slot).map(|name| &*name.text));
 }

@@ -176,8 +176,8 @@ impl Loading {
         self.settle();
         let Books { rooms, departments } = &mut self.books;
         rooms.buckets.sum_up();
-        departments.recount(&rooms.buckets);
         departments.sort();
+        departments.recount(&rooms.buckets);
         self.books
     }
 }

@@ -1,23 +1,25 @@
-//! The names of all departments, by slot.
+//! The names of all departments, in the order in which answers tell them.
 //!
-//! Owns them in pages that never move, so that an answer names its rows without copying a
-//! name, and is written while names are added. Beside each stands what whoever writes an
-//! answer would else find out for every row again. Invariant: a slot's name never changes.
+//! Owns that order, as a table that is never changed: an answer goes through it from its
+//! beginning to its end, shares it instead of copying names, and is written while departments
+//! come, for which there is another table. Beside each name stands what whoever writes an
+//! answer would else find out for every row again.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::room::DepartmentSlot;
 
-/// The first page has so many names, each further one twice as many as the one before.
-const FIRST_PAGE: usize = 64;
-/// All slots that 32 bits number.
-const PAGES: usize = 27;
+/// Where a department comes in every answer: none first, then by the bytes of the ids.
+pub(super) type Rank = u32;
 
-/// Names by slot; that of slot 0, which stands for none, is never there.
+/// Names by rank.
 #[derive(Debug)]
-pub(super) struct Names([OnceLock<Page>; PAGES]);
-
-type Page = Box<[OnceLock<Name>]>;
+pub(super) struct Names {
+    /// The first stands for none.
+    by_rank: Box<[Option<Name>]>,
+    /// By slot.
+    rank_of: Box<[Rank]>,
+}
 
 /// A department's name.
 #[derive(Debug)]
@@ -59,52 +61,46 @@ impl NearName {
     }
 }
 
-impl Default for Names {
-    fn default() -> Self {
-        Self([const { OnceLock::new() }; PAGES])
-    }
-}
-
 impl Names {
-    /// The department's name, if it has one.
-    pub(super) fn get(&self, slot: DepartmentSlot) -> Option<&Name> {
-        let (page, at) = place(slot);
-        self.0.get(page)?.get()?.get(at)?.get()
+    /// The table of these departments, which stand in their order.
+    pub(super) fn of(slots: &[DepartmentSlot], text: impl Fn(DepartmentSlot) -> Option<Arc<str>>) -> Self {
+        let name = |&slot| text(slot).map(|text| Name { near: NearName::of(&text), text });
+        let mut rank_of = vec![0; slots.len()].into_boxed_slice();
+        for (rank, slot) in (0..).zip(slots) {
+            rank_of[slot.0 as usize] = rank;
+        }
+        Self { by_rank: slots.iter().map(name).collect(), rank_of }
     }
 
-    /// Gives a slot its name, once.
-    pub(super) fn set(&self, slot: DepartmentSlot, text: Arc<str>) {
-        let (page, at) = place(slot);
-        let name = Name { near: NearName::of(&text), text };
-        let names = self.0[page].get_or_init(|| (0..FIRST_PAGE << page).map(|_| OnceLock::new()).collect());
-        let is_new = names[at].set(name).is_ok();
-        debug_assert!(is_new, "a department was named twice");
+    /// The name of the department with this rank, if it has one.
+    #[inline]
+    pub(super) fn get(&self, rank: Rank) -> Option<&Name> {
+        self.by_rank.get(rank as usize)?.as_ref()
     }
-}
 
-/// The page of a slot, and its place there.
-fn place(slot: DepartmentSlot) -> (usize, usize) {
-    let number = slot.0 as usize + FIRST_PAGE;
-    let page = (number / FIRST_PAGE).ilog2();
-    (page as usize, number - (FIRST_PAGE << page))
+    /// The rank of a department that is in the table.
+    pub(super) fn rank_of(&self, DepartmentSlot(slot): DepartmentSlot) -> Rank {
+        self.rank_of[slot as usize]
+    }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_slot_has_a_place_of_its_own() {
-        let names = Names::default();
-        for number in 1..100_000 {
-            assert!(names.get(DepartmentSlot(number)).is_none());
-            names.set(DepartmentSlot(number), number.to_string().into());
+    fn every_department_is_found_by_its_rank() {
+        let texts = ["b", "a \"quoted\" one", "c"];
+        let order = [0, 2, 1, 3].map(DepartmentSlot);
+        let text = |DepartmentSlot(slot)| Some(Arc::from(texts[(slot as usize).checked_sub(1)?]));
+        let names = Names::of(&order, text);
+        assert_eq!((names.rank_of(DepartmentSlot::NONE), names.get(0).is_none()), (0, true));
+        for slot in (1..4).map(DepartmentSlot) {
+            let name = names.get(names.rank_of(slot)).unwrap();
+            assert_eq!(Some(&name.text), text(slot).as_ref());
+            assert_eq!(name.near, NearName::of(&name.text));
         }
-        for number in 1..100_000 {
-            let name = names.get(DepartmentSlot(number)).map(|name| name.text.to_string());
-            assert_eq!(name, Some(number.to_string()));
-        }
-        assert!(names.get(DepartmentSlot(0)).is_none());
-        assert_eq!(place(DepartmentSlot(u32::MAX)).0, PAGES - 1);
+        assert!(names.get(4).is_none());
     }
 }
