@@ -310,9 +310,13 @@ mod tests {
         } else {
             let (all, mut totals) = ([0, 1, 2, 3].map(DepartmentSlot), Totals::default());
             buckets.count(from, to, all.len(), |sum| sum.rooms, &mut totals);
-            totals.take(&all, |slot| slot.0, |slot, rooms| found.entry(slot).or_default().0 = rooms);
+            for (slot, rooms) in totals.take(&all, |slot| slot.0) {
+                found.entry(slot).or_default().0 = rooms;
+            }
             buckets.count(from, to, all.len(), |sum| sum.waiting, &mut totals);
-            totals.take(&all, |slot| slot.0, |slot, waiting| found.entry(slot).or_default().1 = waiting);
+            for (slot, waiting) in totals.take(&all, |slot| slot.0) {
+                found.entry(slot).or_default().1 = waiting;
+            }
         }
         found.retain(|_, sum| *sum != (0, 0));
         found
@@ -430,9 +434,8 @@ mod tests {
         }));
         assert!(ended.is_err());
         buckets.count(from, to, all.len(), |sum| sum.rooms, &mut totals);
-        let mut rooms = 0;
-        totals.take(&all, |slot| slot.0, |_, total| rooms += total);
-        assert_eq!(rooms, 100);
+        let taken = totals.take(&all, |slot| slot.0);
+        assert_eq!(taken.into_iter().map(|(_, total)| total).sum::<u32>(), 100);
     }
 
     /// Buckets and, beside them, the same rooms in a list with their places.

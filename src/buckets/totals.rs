@@ -116,23 +116,31 @@ impl Totals {
         }
     }
 
-    /// Tells the totals that are not 0, each with its slot's rank, and begins anew. `all` is
-    /// every slot in the order of ranks; where few may have a total, only those are asked for
-    /// their rank.
+    /// The totals that are not 0, by rank, each behind its slot's rank, in one piece of memory;
+    /// then it begins anew. `all` is every slot in the order of ranks; where few may have a
+    /// total, only those are asked for their rank.
     pub fn take(
         &mut self,
         all: &[DepartmentSlot],
         rank_of: impl Fn(DepartmentSlot) -> u32,
-        mut each: impl FnMut(u32, u32),
-    ) {
+    ) -> Vec<(u32, u32)> {
         let Self { by_slot, touched, dense } = self;
+        let is_few = *dense == 0 && touched.len() < all.len() / FEW;
+        let has_total = |total: &u32| *total > 0;
+        // A slot that was touched twice is counted twice; few are.
+        let rows = if is_few {
+            touched.iter().filter(|slot| has_total(&by_slot[slot.0 as usize])).count()
+        } else {
+            by_slot.iter().copied().filter(has_total).count()
+        };
+        let mut taken = Vec::with_capacity(rows);
         let mut take = |rank, DepartmentSlot(slot)| {
             let total = std::mem::take(&mut by_slot[slot as usize]);
-            if total > 0 {
-                each(rank, total);
+            if has_total(&total) {
+                taken.push((rank, total));
             }
         };
-        if *dense == 0 && touched.len() < all.len() / FEW {
+        if is_few {
             touched.sort_unstable_by_key(|&slot| rank_of(slot));
             touched.iter().for_each(|&slot| take(rank_of(slot), slot));
         } else {
@@ -140,5 +148,6 @@ impl Totals {
         }
         touched.clear();
         *dense = 0;
+        taken
     }
 }

@@ -145,25 +145,15 @@ impl Books {
                 .map(|slot| (departments.names().rank_of(slot), buckets.count_of(slot, from, to, wanted)));
             return share.filter(|(_, rooms)| *rooms > 0).into_iter().collect();
         }
-        SCRATCH.with_borrow_mut(|Scratch { totals, shares }| {
-            shares.clear();
+        TOTALS.with_borrow_mut(|totals| {
             buckets.count(from, to, departments.slots(), wanted, totals);
             let rank_of = |slot| departments.names().rank_of(slot);
-            totals.take(departments.by_name(), rank_of, |rank, rooms| shares.push((rank, rooms)));
-            // The answer takes what it needs, in one piece.
-            shares.as_slice().into()
+            totals.take(departments.by_name(), rank_of)
         })
     }
 }
 
-/// What a question is answered with.
-#[derive(Default)]
-struct Scratch {
-    totals: Totals,
-    shares: Vec<(Rank, u32)>,
-}
-
 thread_local! {
     /// Each thread that answers has its own.
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static TOTALS: RefCell<Totals> = RefCell::default();
 }

@@ -155,9 +155,9 @@ impl Departments {
         buckets.count(from, to, self.slots(), |sum| sum.rooms, &mut totals);
         let mut rooms = vec![0; self.slots()];
         let rank_of = |slot| self.names().rank_of(slot);
-        totals.take(&self.by_name, rank_of, |rank, total| {
+        for (rank, total) in totals.take(&self.by_name, rank_of) {
             rooms[self.by_name[rank as usize].0 as usize] = total.into();
-        });
+        }
         self.rooms = rooms;
         let rooms = &self.rooms;
         self.inhabited = rooms[1..].iter().filter(|&&rooms| rooms > 0).count();
