@@ -22,7 +22,9 @@ const YEAR_MS: u64 = 365 * 86_400_000;
 fn main() {
     let (rooms, changes) = (option("--rooms", 10_000_000), option("--changes", 3_400_000));
     let ids: Vec<StoredId> = (0..rooms).map(id).collect();
-    let mut loading = Loading::new(DEPARTMENTS as usize);
+    // As a start does.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut loading = Loading::new(DEPARTMENTS as usize).on_threads(cores);
     for number in 0..DEPARTMENTS {
         loading.department(&format!("department-{number:06}")).unwrap();
     }

@@ -378,6 +378,8 @@ fn the_core_touches_neither_the_outside_world_nor_a_clock() {
         core.iter().filter(move |source| !allowed(source)).flat_map(move |source| source.lines_with(word))
     });
     none("the core is pure", &wrong.collect::<Vec<_>>());
+    let helpers = core.iter().find(|source| source.path == MAY_START_THREADS).expect("where it was");
+    assert!(helpers.lines_with("std::thread").next().is_some(), "it starts none any more");
 }
 
 #[test]

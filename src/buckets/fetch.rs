@@ -1,7 +1,7 @@
 //! What is looked at soon, fetched from far memory ahead.
 //!
-//! Owns what the processor is told to fetch before changes of many rooms: it comes for all of
-//! them at the same time, while for one after the other it would be waited for. Invariant:
+//! Owns what the processor is told to fetch before changes of many rooms, and how a list is
+//! fetched for a question: it comes for all of them at the same time, while for one after the other it would be waited for. Invariant:
 //! nothing here decides anything; what was not fetched is merely waited for.
 
 use prefetch_index::prefetch_index;
@@ -19,7 +19,7 @@ pub const AT_ONCE: usize = 32;
 /// A line of the processor's memory, which is fetched as a whole.
 const LINE_BYTES: usize = 64;
 
-/// Has all of these fetched; of those that are longer than a line, where they begin.
+/// Has all lines fetched on which one of these begins.
 #[inline]
 pub(super) fn fetch_all<T>(items: &[T]) {
     each_line(items, |at| prefetch_index(items, at));

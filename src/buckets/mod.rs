@@ -43,7 +43,7 @@ pub use fetch::AT_ONCE;
 pub use records::Place;
 pub use sums::Sum;
 use sums::Sums;
-pub use totals::Totals;
+pub use totals::{Rank, Totals};
 pub use walk::WalkCursor;
 
 /// A record that took the place of one removed.
@@ -310,11 +310,11 @@ mod tests {
         } else {
             let (all, mut totals) = ([0, 1, 2, 3].map(DepartmentSlot), Totals::default());
             buckets.count(from, to, all.len(), |sum| sum.rooms, &mut totals);
-            for (slot, rooms) in totals.take(&all, |slot| slot.0) {
+            for (Rank(slot), rooms) in totals.take(&all, |slot| Rank(slot.0)) {
                 found.entry(slot).or_default().0 = rooms;
             }
             buckets.count(from, to, all.len(), |sum| sum.waiting, &mut totals);
-            for (slot, waiting) in totals.take(&all, |slot| slot.0) {
+            for (Rank(slot), waiting) in totals.take(&all, |slot| Rank(slot.0)) {
                 found.entry(slot).or_default().1 = waiting;
             }
         }
@@ -434,7 +434,7 @@ mod tests {
         }));
         assert!(ended.is_err());
         buckets.count(from, to, all.len(), |sum| sum.rooms, &mut totals);
-        let taken = totals.take(&all, |slot| slot.0);
+        let taken = totals.take(&all, |slot| Rank(slot.0));
         assert_eq!(taken.into_iter().map(|(_, total)| total).sum::<u32>(), 100);
     }
 

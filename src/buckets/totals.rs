@@ -23,6 +23,10 @@ pub struct Totals {
     dense: usize,
 }
 
+/// Where a department comes in every answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank(pub u32);
+
 /// Sorting one slot costs as much as looking at so many.
 const FEW: usize = 16;
 
@@ -122,8 +126,8 @@ impl Totals {
     pub fn take(
         &mut self,
         all: &[DepartmentSlot],
-        rank_of: impl Fn(DepartmentSlot) -> u32,
-    ) -> Vec<(u32, u32)> {
+        rank_of: impl Fn(DepartmentSlot) -> Rank,
+    ) -> Vec<(Rank, u32)> {
         let Self { by_slot, touched, dense } = self;
         let is_few = *dense == 0 && touched.len() < all.len() / FEW;
         let has_total = |total: &u32| *total > 0;
@@ -144,7 +148,7 @@ impl Totals {
             touched.sort_unstable_by_key(|&slot| rank_of(slot));
             touched.iter().for_each(|&slot| take(rank_of(slot), slot));
         } else {
-            (0..).zip(all).for_each(|(rank, &slot)| take(rank, slot));
+            (0..).zip(all).for_each(|(rank, &slot)| take(Rank(rank), slot));
         }
         touched.clear();
         *dense = 0;

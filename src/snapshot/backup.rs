@@ -17,7 +17,7 @@ use crate::snapshot::policy::Policy;
 use crate::snapshot::read::{read_back, read_into};
 use crate::snapshot::rooms::RoomsPayload;
 use crate::snapshot::state::State;
-use crate::tally::{self, Loading, TallyReader, WalkCursor};
+use crate::tally::{self, TallyReader, WalkCursor};
 
 /// How often a backup begins again because the service removed what it was reading.
 const ATTEMPTS: usize = 5;
@@ -139,7 +139,7 @@ pub fn restore(from: &Path, directory: &Directory) -> Result<State, BackupError>
     }
     let opened = place.open(&file).map_err(ReadError::Io);
     let reader = opened.and_then(|(bytes, source)| Reader::open(bytes, source)).map_err(bad)?;
-    let (state, written) = read_into(reader, FileKind::Full, None, &mut Loading::new(0)).map_err(bad)?;
+    let (state, written) = read_into(reader, FileKind::Full, None, &mut load::loading(0)).map_err(bad)?;
     let name = FileName { generation: state.generation, kind: FileKind::Full };
     let copied = copy(&place, &file, directory)
         .and_then(|()| read_back(directory.reopen(FileKind::Full), FileKind::Full, 0, &state, written))

@@ -115,7 +115,7 @@ pub fn load(directory: &Directory, departments: usize, topic: Option<&str>) -> R
     while let Some(candidate) = candidates.pop() {
         let Some(mut chain) = loaded.links.chain(candidate) else { continue };
         chain.reverse();
-        let mut tally = Loading::new(departments).on_threads(threads());
+        let mut tally = loading(departments);
         match read_chain(directory, &chain, &mut tally, |_, _| {}) {
             Ok((state, base, bytes)) => {
                 check_topic(candidate, &state, topic)?;
@@ -134,9 +134,10 @@ pub fn load(directory: &Directory, departments: usize, topic: Option<&str>) -> R
     Ok(loaded)
 }
 
-/// As many as there are cores, as far as more are of use.
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX)
+/// What rooms are read into, on as many threads as there are cores, as far as more are of use.
+pub(super) fn loading(departments: usize) -> Loading {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Loading::new(departments).on_threads(cores.min(THREADS_MAX))
 }
 
 /// Puts damaged files aside, so that they are kept and not tried again; says under

@@ -9,7 +9,6 @@ use crate::snapshot::directory::{Directory, FileName};
 use crate::snapshot::format::{FrameKind, ReadError, Reader};
 use crate::snapshot::load::{self, Damaged, LoadError, survey};
 use crate::snapshot::state::State;
-use crate::tally::Loading;
 
 /// What became of one generation when it was checked.
 #[derive(Debug)]
@@ -57,7 +56,7 @@ fn check_chain(
 ) -> Result<(), LoadError> {
     let mut states = Vec::new();
     let read =
-        load::read_chain(directory, chain, &mut Loading::new(0), |name, state| states.push((name, state)));
+        load::read_chain(directory, chain, &mut load::loading(0), |name, state| states.push((name, state)));
     let mut note = |name: FileName, result| {
         if checked.iter().all(|other| other.name != name) {
             checked.push(Checked { name, result });

@@ -6,7 +6,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::tally::names::{Names, NearName, Rank};
+use crate::buckets::Rank;
+use crate::tally::names::{Names, NearName};
 
 /// The departments that have a share in an answer: none first, then by id, byte by byte.
 #[derive(Clone)]

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use crate::buckets::{AT_ONCE, Sum, Totals};
+use crate::buckets::{AT_ONCE, Rank, Sum, Totals};
 use crate::ledger::HashedId;
 use crate::room::{
     ChangeById, ChangeNaming as Change, DepartmentIdRef, DepartmentSlot, Room, Timestamp, UpdateNaming,
@@ -14,7 +14,6 @@ use crate::room::{
 use crate::tally::answer::Answer;
 use crate::tally::departments::Departments;
 use crate::tally::journal::Journal;
-use crate::tally::names::Rank;
 use crate::tally::rooms::{Known, Rooms};
 use crate::tally::{Apply, Outcome, Question};
 

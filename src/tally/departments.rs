@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
 
-use crate::buckets::{Buckets, Totals};
+use crate::buckets::{Buckets, Rank, Totals};
 use crate::room::{DepartmentIdRef, DepartmentSlot, Timestamp};
 use crate::tally::names::Names;
 
@@ -61,7 +61,7 @@ impl Departments {
 
     /// The names in the order of answers, which share them.
     pub(super) fn names(&self) -> &Arc<Names> {
-        self.names.get_or_init(|| Arc::new(Names::of(&self.by_name, |slot| self.text(slot).cloned())))
+        self.names.get_or_init(|| Arc::new(Names::of(&self.by_name, |slot| self.text(slot))))
     }
 
     /// The slot of a department; a new one takes a place, if one is left.
@@ -155,7 +155,7 @@ impl Departments {
         buckets.count(from, to, self.slots(), |sum| sum.rooms, &mut totals);
         let mut rooms = vec![0; self.slots()];
         let rank_of = |slot| self.names().rank_of(slot);
-        for (rank, total) in totals.take(&self.by_name, rank_of) {
+        for (Rank(rank), total) in totals.take(&self.by_name, rank_of) {
             rooms[self.by_name[rank as usize].0 as usize] = total.into();
         }
         self.rooms = rooms;

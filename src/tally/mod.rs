@@ -237,7 +237,7 @@ impl TallyReader {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::room::{Change, DepartmentId, RoomId, Update};
+    use crate::room::{Change, DepartmentId, DepartmentSlot, RoomId, Update};
     use Outcome::{
         Changed, Counted, Duplicate, Ignored, Removed, Tombstone, TooManyDepartments, UnknownRoom,
     };
@@ -427,6 +427,39 @@ mod tests {
         let order: Vec<_> = rows(&reader, None).into_iter().map(|(id, _)| id).collect();
         let named = |id: &str| Some(id.to_owned());
         assert_eq!(order, [None, named(""), named("B"), named("a"), named("aa"), named("b"), named("é")]);
+    }
+
+    #[test]
+    fn an_answer_keeps_its_names_while_departments_come() {
+        fn told(answer: &Answer) -> Vec<(Option<&str>, u64)> {
+            answer.rows().map(|row| (row.department, row.rooms)).collect()
+        }
+        let (mut writer, reader) = tally(10);
+        let (from, to) = (Timestamp::MIN, Timestamp::MAX);
+        let ask = |department| reader.count(&Question { from, to, answered: None, department });
+        let mut count = |room, id| {
+            assert_eq!(writer.batch().apply(&created(room, 1, department(id)), Apply::Always), Counted);
+        };
+        count("1", "b");
+        let (before, of_b) = (ask(None), ask(Some("b")));
+        // One in front of it, and one behind.
+        count("2", "a");
+        count("3", "c");
+        assert_eq!(told(&ask(None)), [(Some("a"), 1), (Some("b"), 1), (Some("c"), 1)]);
+        for name in ["a", "b", "c"] {
+            assert_eq!(told(&ask(Some(name))), [(Some(name), 1)]);
+        }
+        assert_eq!((told(&before), told(&of_b)), (vec![(Some("b"), 1)], vec![(Some("b"), 1)]));
+        let held = ask(None);
+        let mut loading = Loading::new(10);
+        for (slot, name) in (1..).zip(["z", "c"]) {
+            loading.department(name).unwrap();
+            let room = Room { ts: from, department: DepartmentSlot(slot), waiting: false };
+            loading.put(StoredIdRef::of(name), room).unwrap();
+        }
+        writer.replace(loading);
+        assert_eq!(told(&ask(None)), [(Some("c"), 1), (Some("z"), 1)]);
+        assert_eq!(told(&held), [(Some("a"), 1), (Some("b"), 1), (Some("c"), 1)]);
     }
 
     #[test]

@@ -1,16 +1,16 @@
 //! The names of all departments, in the order in which answers tell them.
 //!
-//! Owns that order, as a table that is never changed: an answer goes through it from its
+//! Owns that order, none first and then by the bytes of the ids, as a table that is never changed: an answer goes through it from its
 //! beginning to its end, shares it instead of copying names, and is written while departments
 //! come, for which there is another table. Beside each name stands what whoever writes an
 //! answer would else find out for every row again.
 
 use std::sync::Arc;
 
-use crate::room::DepartmentSlot;
+use prefetch_index::prefetch_index;
 
-/// Where a department comes in every answer: none first, then by the bytes of the ids.
-pub(super) type Rank = u32;
+use crate::buckets::{AT_ONCE, Rank};
+use crate::room::DepartmentSlot;
 
 /// Names by rank.
 #[derive(Debug)]
@@ -63,18 +63,28 @@ impl NearName {
 
 impl Names {
     /// The table of these departments, which stand in their order.
-    pub(super) fn of(slots: &[DepartmentSlot], text: impl Fn(DepartmentSlot) -> Option<Arc<str>>) -> Self {
-        let name = |&slot| text(slot).map(|text| Name { near: NearName::of(&text), text });
-        let mut rank_of = vec![0; slots.len()].into_boxed_slice();
-        for (rank, slot) in (0..).zip(slots) {
+    pub(super) fn of<'a>(
+        slots: &[DepartmentSlot],
+        text: impl Fn(DepartmentSlot) -> Option<&'a Arc<str>>,
+    ) -> Self {
+        let name = |text: &Arc<str>| Name { near: NearName::of(text), text: Arc::clone(text) };
+        let mut by_rank = Vec::with_capacity(slots.len());
+        for slots in slots.chunks(AT_ONCE) {
+            // Each lies anywhere.
+            let texts = slots.iter().map(|&slot| text(slot));
+            texts.clone().flatten().for_each(|text| prefetch_index(text.as_bytes(), 0));
+            by_rank.extend(texts.map(|text| text.map(name)));
+        }
+        let mut rank_of = vec![Rank(0); slots.len()].into_boxed_slice();
+        for (rank, slot) in (0..).map(Rank).zip(slots) {
             rank_of[slot.0 as usize] = rank;
         }
-        Self { by_rank: slots.iter().map(name).collect(), rank_of }
+        Self { by_rank: by_rank.into(), rank_of }
     }
 
     /// The name of the department with this rank, if it has one.
     #[inline]
-    pub(super) fn get(&self, rank: Rank) -> Option<&Name> {
+    pub(super) fn get(&self, Rank(rank): Rank) -> Option<&Name> {
         self.by_rank.get(rank as usize)?.as_ref()
     }
 
@@ -91,16 +101,16 @@ mod tests {
 
     #[test]
     fn every_department_is_found_by_its_rank() {
-        let texts = ["b", "a \"quoted\" one", "c"];
+        let texts = ["b", "a \"quoted\" one", "c"].map(Arc::from);
         let order = [0, 2, 1, 3].map(DepartmentSlot);
-        let text = |DepartmentSlot(slot)| Some(Arc::from(texts[(slot as usize).checked_sub(1)?]));
+        let text = |DepartmentSlot(slot)| texts.get((slot as usize).checked_sub(1)?);
         let names = Names::of(&order, text);
-        assert_eq!((names.rank_of(DepartmentSlot::NONE), names.get(0).is_none()), (0, true));
+        assert_eq!((names.rank_of(DepartmentSlot::NONE), names.get(Rank(0)).is_none()), (Rank(0), true));
         for slot in (1..4).map(DepartmentSlot) {
             let name = names.get(names.rank_of(slot)).unwrap();
-            assert_eq!(Some(&name.text), text(slot).as_ref());
+            assert_eq!(Some(&name.text), text(slot));
             assert_eq!(name.near, NearName::of(&name.text));
         }
-        assert!(names.get(4).is_none());
+        assert!(names.get(Rank(4)).is_none());
     }
 }
