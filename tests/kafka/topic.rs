@@ -200,10 +200,10 @@ impl Topic {
     /// The same, asked by this consumer.
     pub(crate) fn bounds_by(&self, reader: &BaseConsumer) -> Vec<(i64, i64)> {
         let found = reader.fetch_metadata(Some(&self.name), TIMEOUT).unwrap();
-        let partitions = found.topics()[0].partitions().len();
-        (0..i32::try_from(partitions).unwrap())
-            .map(|partition| reader.fetch_watermarks(&self.name, partition, TIMEOUT).unwrap())
-            .collect()
+        let partitions = 0..i32::try_from(found.topics()[0].partitions().len()).unwrap();
+        let bounds = |partition| reader.fetch_watermarks(&self.name, partition, TIMEOUT).ok();
+        // A node that answers again may not lead its partitions yet.
+        until("every partition's bounds", || partitions.clone().map(bounds).collect())
     }
 
     /// Sends events keyed by room, and returns when all are acknowledged.
