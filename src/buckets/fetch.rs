@@ -1,8 +1,9 @@
 //! What is looked at soon, fetched from far memory ahead.
 //!
 //! Owns what the processor is told to fetch before changes of many rooms, and how a list is
-//! fetched for a question: it comes for all of them at the same time, while for one after the other it would be waited for. Invariant:
-//! nothing here decides anything; what was not fetched is merely waited for.
+//! fetched for a question: it comes for all of them at the same time, while for one after the
+//! other it would be waited for. Invariant: nothing here decides anything; what was not fetched
+//! is merely waited for.
 
 use prefetch_index::prefetch_index;
 use smallvec::SmallVec;

@@ -130,17 +130,16 @@ impl Totals {
     ) -> Vec<(Rank, u32)> {
         let Self { by_slot, touched, dense } = self;
         let is_few = *dense == 0 && touched.len() < all.len() / FEW;
-        let has_total = |total: &u32| *total > 0;
         // A slot that was touched twice is counted twice; few are.
         let rows = if is_few {
-            touched.iter().filter(|slot| has_total(&by_slot[slot.0 as usize])).count()
+            touched.iter().filter(|slot| by_slot[slot.0 as usize] > 0).count()
         } else {
-            by_slot.iter().copied().filter(has_total).count()
+            by_slot.iter().filter(|&&total| total > 0).count()
         };
         let mut taken = Vec::with_capacity(rows);
         let mut take = |rank, DepartmentSlot(slot)| {
             let total = std::mem::take(&mut by_slot[slot as usize]);
-            if has_total(&total) {
+            if total > 0 {
                 taken.push((rank, total));
             }
         };

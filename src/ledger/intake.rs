@@ -9,8 +9,6 @@
 //! there are.
 
 use std::collections::BTreeSet;
-use std::iter::Zip;
-use std::slice::{ChunksMut, IterMut};
 use std::thread;
 
 use parking_lot::Mutex;
@@ -128,9 +126,9 @@ impl Intake {
         let id_at = |place| id_of(buckets.key(place), long);
         self.make_room(shards, (*rooms + waiting) as u64, buckets, hash_at);
         let Self { groups, waiting_for, outdated, threads, .. } = self;
-        let tasks = Mutex::new(
-            groups.iter_mut().zip(waiting_for.chunks_mut(GROUP_SHARDS)).zip(shards.chunks_mut(GROUP_SHARDS)),
-        );
+        let shards = waiting_for.chunks_mut(GROUP_SHARDS).zip(shards.chunks_mut(GROUP_SHARDS));
+        let task = |(waiting, (waiting_for, shards))| Task { waiting, waiting_for, shards };
+        let tasks = Mutex::new(groups.iter_mut().zip(shards).map(task));
         let entry = Entry { buckets, hash_at, id_at };
         let helpers = if waiting < HELPED_FROM { 0 } else { threads.saturating_sub(1) };
         for Entered { rooms: more, outdated: places } in with_helpers(helpers, || entry.enter_groups(&tasks))
@@ -176,8 +174,12 @@ fn with_helpers<T: Send>(helpers: usize, work: impl Fn() -> T + Sync) -> Vec<T> 
     })
 }
 
-/// Groups with what waits for each of their shards, and those shards; each is taken once.
-type Tasks<'a> = Mutex<Zip<Zip<IterMut<'a, Vec<Waiting>>, ChunksMut<'a, usize>>, ChunksMut<'a, Shard>>>;
+/// A group to be entered: what waits for its shards, how many for each, and the shards.
+struct Task<'a> {
+    waiting: &'a mut Vec<Waiting>,
+    waiting_for: &'a mut [usize],
+    shards: &'a mut [Shard],
+}
 
 /// What is needed to enter a group, beside itself.
 struct Entry<'a, HashAt, IdAt> {
@@ -199,12 +201,12 @@ where
     HashAt: Fn(Place) -> u64,
     IdAt: Fn(Place) -> StoredIdRef<'i>,
 {
-    /// Enters one group after the other, as long as there are any.
-    fn enter_groups(&self, tasks: &Tasks<'_>) -> Entered {
+    /// Enters one group after the other, as long as there are any; each is taken once.
+    fn enter_groups<'t>(&self, tasks: &Mutex<impl Iterator<Item = Task<'t>>>) -> Entered {
         let (mut sorted, mut entered) = (Vec::new(), Entered::default());
         let next = || tasks.lock().next();
-        while let Some(((waiting, waiting_for), shards)) = next() {
-            self.enter_group(waiting, waiting_for, &mut sorted, shards, &mut entered);
+        while let Some(task) = next() {
+            self.enter_group(task, &mut sorted, &mut entered);
         }
         entered
     }
@@ -212,10 +214,8 @@ where
     /// Enters all that wait in a group.
     fn enter_group(
         &self,
-        waiting: &mut Vec<Waiting>,
-        waiting_for: &mut [usize],
+        Task { waiting, waiting_for, shards }: Task<'_>,
         sorted: &mut Vec<Waiting>,
-        shards: &mut [Shard],
         entered: &mut Entered,
     ) {
         sort_by_shard(waiting, waiting_for, sorted);

@@ -148,7 +148,8 @@ impl Departments {
         }
     }
 
-    /// Counts the rooms of each anew, for rooms that did not enter and leave one by one.
+    /// Counts the rooms of each anew, for rooms that did not enter and leave one by one; the
+    /// names are in order.
     pub(super) fn recount(&mut self, buckets: &Buckets) {
         let (from, to) = (Timestamp::MIN, Timestamp::MAX);
         let mut totals = Totals::default();

@@ -1,9 +1,10 @@
 //! The names of all departments, in the order in which answers tell them.
 //!
-//! Owns that order, none first and then by the bytes of the ids, as a table that is never changed: an answer goes through it from its
-//! beginning to its end, shares it instead of copying names, and is written while departments
-//! come, for which there is another table. Beside each name stands what whoever writes an
-//! answer would else find out for every row again.
+//! Owns that order, none first and then by the bytes of the ids, as a table that is never
+//! changed: an answer goes through it from its beginning to its end, shares it instead of
+//! copying names, and is written while departments come, for which there is another table.
+//! Beside each name stands what whoever writes an answer would else find out for every row
+//! again.
 
 use std::sync::Arc;
 
